@@ -130,7 +130,12 @@ impl Error {
 
     /// The system refused to write `path`.
     pub fn write(path: impl AsRef<Path>, source: io::Error) -> Self {
-        Self::io(path, "cannot be written", source)
+        Self::io(path, CANNOT_WRITE, source)
+    }
+
+    /// Whether the innermost error is that the system refused to write, because the disk is full for example.
+    pub fn is_of_writing(&self) -> bool {
+        matches!(self.root(), Self::Io { action: CANNOT_WRITE, .. })
     }
 
     /// The system refused to access `path`. `action` says what failed, e.g. `cannot be listed`.
@@ -177,9 +182,17 @@ impl Error {
         Self::Within { place: place.into(), source: Box::new(self) }
     }
 
-    /// The same error with the file that it concerns.
+    /// The same error with the file that it concerns, unless it has it.
     #[must_use]
     pub fn in_file(self, path: impl AsRef<Path>) -> Self {
+        match &self {
+            Self::File { path: own, .. } | Self::Io { path: own, .. } | Self::InFile { path: own, .. }
+                if own == path.as_ref() =>
+            {
+                return self;
+            }
+            _ => {}
+        }
         Self::InFile { path: path.as_ref().to_owned(), source: Box::new(self) }
     }
 
@@ -196,6 +209,7 @@ impl Error {
 }
 
 const CANNOT_READ: &str = "cannot be read";
+const CANNOT_WRITE: &str = "cannot be written";
 
 /// Why the system refused. A missing file gives the same text wherever it is read.
 fn refusal(action: &str, error: &io::Error) -> String {

@@ -30,6 +30,7 @@ mod cli {
     mod profile;
     mod reproduce;
     mod streams;
+    mod tiles;
     mod train;
     mod training_log;
     mod validate;

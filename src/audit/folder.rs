@@ -146,7 +146,7 @@ fn usable(paths: Vec<PathBuf>, preparation: &Preparation, skipped: &mut Vec<Skip
 fn prepared(path: &Path, preparation: &Preparation) -> Result<Image> {
     let image = preparation.apply(&preparation.read(path)?).map_err(|error| error.in_file(path))?;
     let ((height, width, _), side) = (image.dim(), preparation.size);
-    match side > 0 && preparation.fit == Fit::Crop && height.min(width) >= side {
+    match side > 0 && preparation.fit != Fit::Stretch && height.min(width) >= side {
         true => crop(&image, (height - side) / 2, (width - side) / 2, side, side),
         false => Ok(image),
     }

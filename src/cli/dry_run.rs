@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use ndarray::Axis;
+
 use crate::Result;
 use crate::data::encode_png;
 use crate::disk::Outputs;
@@ -72,7 +74,9 @@ fn weights(job: &TrainingJob) -> Result<usize> {
 /// What is needed is a lower bound.
 fn memory(job: &TrainingJob, is_on_cpu: bool) -> Result<String> {
     let gigabytes = |bytes: u64| format!("{:.2} GB", bytes as f64 / 1e9);
-    let (needed, free) = training_memory(job.config(), job.training_images() + job.held_out().len(), is_on_cpu)?;
+    let images = job.set().images.iter().chain(job.held_out());
+    let sizes: Vec<[u32; 2]> = images.map(|image| [image.len_of(Axis(0)) as u32, image.len_of(Axis(1)) as u32]).collect();
+    let (needed, free) = training_memory(job.config(), &sizes, is_on_cpu)?;
     let free =
         free.map_or_else(|| "the system does not tell what is free".to_owned(), |free| format!("{} are free", gigabytes(free)));
     let place = if is_on_cpu { "at least" } else { "for the images at least" };

@@ -17,6 +17,7 @@ use super::device::{DeviceOption, on_device};
 use super::images::TestFolders;
 use super::maps::MapFolder;
 use super::output::{self, note, say};
+use super::tiles::TileOptions;
 use super::{page, progress};
 
 /// Why nothing is said about false alarms and misses.
@@ -57,6 +58,8 @@ pub struct Arguments {
     /// Replace files in the output folders that `evaluate` did not write, or that were changed since
     #[arg(long)]
     overwrite: bool,
+    #[command(flatten)]
+    tiles: TileOptions,
     #[command(flatten)]
     reporting: Reporting,
 }
@@ -99,6 +102,11 @@ fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
     if !arguments.config.is_empty() {
         detector.settings_mut().replace_detection(Config::read_layers(&arguments.config, None)?.detection);
     }
+    if arguments.calibrate.is_some() {
+        // They are about to be set anew, with these tiles.
+        detector.settings_mut().thresholds = None;
+    }
+    arguments.tiles.apply(&mut detector)?;
     if let Some(folder) = &arguments.calibrate {
         calibrate(&mut detector, folder, category)?;
     }

@@ -183,8 +183,13 @@ fn export(arguments: &Export) -> anyhow::Result<()> {
     let bytes = export::onnx(&file).map_err(|error| error.in_file(&arguments.model))?;
     outputs.write(&arguments.onnx, &bytes)?;
     say(format_args!("wrote {} ({}, ONNX opset {})", arguments.onnx.display(), file.architecture, export::OPSET))?;
-    if Settings::from_metadata(&file.metadata)?.thresholds.is_none() {
+    let settings = Settings::from_metadata(&file.metadata)?;
+    if settings.thresholds.is_none() {
         log::warn!("{} has no thresholds, so neither has the ONNX file", arguments.model.display());
+    }
+    let tiling = settings.detection.tiling(&file.architecture, &settings.preparation)?;
+    if let Some(tiling) = tiling.filter(|tiling| !tiling.is_exact()) {
+        log::warn!("`detect` sees large pictures in {tiling}; the ONNX file sees them as a whole, with other results");
     }
     Ok(())
 }

@@ -97,7 +97,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let preview = arguments.dry_run.then(|| dry_run::outputs(&arguments.out, arguments.overwrite)).transpose()?;
     let device = arguments.device.open()?;
     let data = arguments.images.dataset();
-    check_training_memory(&config, data.train_images()?.images.len(), device.is_cpu())?;
+    check_training_memory(&config, &data.train_images()?.images, device.is_cpu())?;
     let mut job = TrainingJob::prepare_with(config, data.clone(), &arguments.out, start, || lock_folder(&arguments.out))?;
     if let Some(budget) = arguments.budget.filter(|_| !arguments.resume) {
         let steps = on_device!(device.clone(), |backend| job.fit_to_budget(&backend, budget))?;

@@ -18,6 +18,9 @@ pub enum Fit {
     /// Keeps the aspect ratio and resizes the shorter side to `shorter_side` (0: no resizing). Training takes random crops of
     /// `size x size`, detection the whole image. For textures.
     Crop,
+    /// Never resizes. Training takes random crops of `size x size` of every image at its own scale, and detection covers the image with
+    /// tiles. For images much larger than what the network is trained on.
+    Native,
 }
 
 /// The working resolution of the network.
@@ -46,10 +49,20 @@ impl Preparation {
     /// No resizing at all.
     pub const NATIVE: Self = Self { size: 0, fit: Fit::Crop, shorter_side: 0, white_level: 0.0 };
 
+    /// Whether every image keeps its size.
+    pub fn keeps_size(&self) -> bool {
+        match self.fit {
+            Fit::Stretch => false,
+            Fit::Crop => self.shorter_side == 0,
+            Fit::Native => true,
+        }
+    }
+
     /// Checks the sizes.
     ///
     /// # Errors
-    /// A training size that is not a positive multiple of 8; a shorter side below it; a white level that no file can hold.
+    /// A training size that is not a positive multiple of 8; a shorter side below it, or with [`Fit::Native`] any; a white level
+    /// that no file can hold.
     pub fn validate(&self) -> Result<()> {
         let Self { size, shorter_side, white_level, .. } = *self;
         if white_level != 0.0 && !WHITE_LEVELS.contains(&white_level) {
@@ -64,6 +77,10 @@ impl Preparation {
                 "data.shorter_side",
                 format!("must be 0 or at least data.size = {size}, got {shorter_side}"),
             ));
+        }
+        if self.fit == Fit::Native && shorter_side != 0 {
+            let reason = format!("resizes images, which data.fit = \"native\" does not; must be 0 with it, got {shorter_side}");
+            return Err(Error::config("data.shorter_side", reason));
         }
         Ok(())
     }
@@ -87,13 +104,16 @@ impl Preparation {
             let text = format!("{h}x{w} pixels become {height}x{width} as prepared, the limit is {MAX_PIXELS} pixels");
             return Err(Error::argument(text));
         }
+        if (height, width) == (h, w) {
+            return Ok(image.clone());
+        }
         resize(image, height, width)
     }
 
     fn working_size(&self, height: usize, width: usize) -> (usize, usize) {
         match (self.fit, self.shorter_side) {
             (Fit::Stretch, _) => (self.size, self.size),
-            (Fit::Crop, 0) => (height, width),
+            (Fit::Crop, 0) | (Fit::Native, _) => (height, width),
             (Fit::Crop, side) => {
                 // In whole numbers, so that half a pixel is rounded upwards whatever the sides; exported models do the same.
                 let shorter = height.min(width) as u128;
@@ -126,6 +146,11 @@ mod tests {
         assert!(text.starts_with("1x4000 pixels become 500x2000000 as prepared"), "{text}");
         assert!(Preparation { size: 60, ..stretch }.validate().is_err());
         assert!(Preparation { shorter_side: 32, ..crop }.validate().is_err());
+        let native = Preparation { size: 64, fit: Fit::Native, ..Preparation::NATIVE };
+        assert_eq!(native.working_size(50, 700), (50, 700));
+        assert!(native.keeps_size() && Preparation::NATIVE.keeps_size() && !crop.keeps_size() && !stretch.keeps_size());
+        let text = Preparation { shorter_side: 64, ..native }.validate().unwrap_err().to_string();
+        assert!(text.contains("data.shorter_side") && text.contains("native"), "{text}");
         for white_level in [-1.0, 1e-9, f64::NAN, f64::INFINITY, 1e10] {
             let error = Preparation { white_level, ..stretch }.validate().unwrap_err().to_string();
             assert!(error.starts_with("config key `data.white_level`: must be 0 or 1e-6 to 4294967295, got "), "{error}");

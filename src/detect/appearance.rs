@@ -5,7 +5,6 @@
 
 use std::fmt;
 
-use ndarray::{ArrayView2, Axis, s};
 use serde::{Deserialize, Serialize};
 
 use crate::data::Image;
@@ -56,29 +55,68 @@ impl fmt::Display for Unlike {
     }
 }
 
-impl Numbers {
-    fn of(image: &Image) -> Self {
-        let grey = image.map_axis(Axis(2), |colours| colours.iter().map(|&value| f64::from(value)).sum::<f64>() / 3.0);
-        let mut numbers = [0.0; 8];
-        for (channel, plane) in image.axis_iter(Axis(2)).take(3).enumerate() {
-            [numbers[channel], numbers[3 + channel]] = mean_and_deviation(plane);
+/// Sums over the rows of an image from which its numbers follow.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RunningNumbers {
+    pixels: f64,
+    /// Of the values of each colour, and of their squares.
+    sums: [f64; 3],
+    squares: [f64; 3],
+    /// Of the differences between horizontal and between vertical neighbours, in grey, and how many there are.
+    differences: [f64; 2],
+    neighbours: [f64; 2],
+    /// The last row in grey.
+    last: Vec<f64>,
+}
+
+impl RunningNumbers {
+    /// Adds rows `[rows, width, 3]`.
+    pub(super) fn add(&mut self, rows: &Image) {
+        for row in rows.outer_iter() {
+            let grey: Vec<f64> =
+                row.outer_iter().map(|colours| colours.iter().map(|&value| f64::from(value)).sum::<f64>() / 3.0).collect();
+            for colours in row.outer_iter() {
+                for (channel, &value) in colours.iter().enumerate().take(3) {
+                    self.sums[channel] += f64::from(value);
+                    self.squares[channel] += f64::from(value) * f64::from(value);
+                }
+            }
+            self.pixels += grey.len() as f64;
+            self.compare(0, grey.iter().zip(grey.iter().skip(1)));
+            let above = std::mem::take(&mut self.last);
+            self.compare(1, above.iter().zip(&grey));
+            self.last = grey;
         }
-        let (height, width) = grey.dim();
-        numbers[6] = mean_difference(grey.slice(s![.., ..width.saturating_sub(1)]), grey.slice(s![.., width.min(1)..]));
-        numbers[7] = mean_difference(grey.slice(s![..height.saturating_sub(1), ..]), grey.slice(s![height.min(1).., ..]));
-        Self(numbers)
+    }
+
+    fn compare<'a>(&mut self, direction: usize, pairs: impl Iterator<Item = (&'a f64, &'a f64)>) {
+        for (one, other) in pairs {
+            self.differences[direction] += (one - other).abs();
+            self.neighbours[direction] += 1.0;
+        }
+    }
+
+    fn finish(&self) -> Numbers {
+        let mut numbers = [0.0; 8];
+        let pixels = self.pixels.max(1.0);
+        for channel in 0..3 {
+            let mean = self.sums[channel] / pixels;
+            numbers[channel] = mean;
+            numbers[3 + channel] = (self.squares[channel] / pixels - mean * mean).max(0.0).sqrt();
+        }
+        for direction in 0..2 {
+            numbers[6 + direction] = self.differences[direction] / self.neighbours[direction].max(1.0);
+        }
+        Numbers(numbers)
     }
 }
 
-fn mean_and_deviation(plane: ArrayView2<'_, f32>) -> [f64; 2] {
-    let count = plane.len().max(1) as f64;
-    let mean = plane.iter().map(|&value| f64::from(value)).sum::<f64>() / count;
-    let variance = plane.iter().map(|&value| (f64::from(value) - mean).powi(2)).sum::<f64>() / count;
-    [mean, variance.sqrt()]
-}
-
-fn mean_difference(one: ArrayView2<'_, f64>, other: ArrayView2<'_, f64>) -> f64 {
-    one.iter().zip(&other).map(|(a, b)| (a - b).abs()).sum::<f64>() / one.len().max(1) as f64
+impl Numbers {
+    fn of(image: &Image) -> Self {
+        let mut running = RunningNumbers::default();
+        running.add(image);
+        running.finish()
+    }
 }
 
 impl Appearance {
@@ -96,7 +134,15 @@ impl Appearance {
 
     /// The number of an image at working resolution that is farthest outside, if one is too far outside.
     pub fn unlike(&self, image: &Image) -> Option<Unlike> {
-        let numbers = Numbers::of(image).0;
+        self.farthest(Numbers::of(image))
+    }
+
+    /// The same of an image of which all rows were added.
+    pub(super) fn unlike_rows(&self, rows: &RunningNumbers) -> Option<Unlike> {
+        self.farthest(rows.finish())
+    }
+
+    fn farthest(&self, Numbers(numbers): Numbers) -> Option<Unlike> {
         let excess = |at: usize| {
             let room = PART * (self.high[at] - self.low[at]) + MARGIN;
             (self.low[at] - numbers[at]).max(numbers[at] - self.high[at]) / room
@@ -127,6 +173,11 @@ mod tests {
         let Numbers(found) = Numbers::of(&picture(0.25, 0.5, 0.0, 0.25));
         let expected = [0.375, 0.625, 0.125, 0.125, 0.125, 0.125, 0.25, 0.0];
         found.iter().zip(expected).for_each(|(found, expected)| assert!((found - expected).abs() < 1e-7, "{found} {expected}"));
+        // The same in pieces, and of values that are all equal.
+        let (mut running, whole) = (RunningNumbers::default(), picture(0.25, 0.5, 0.0, 0.25));
+        whole.axis_chunks_iter(ndarray::Axis(0), 3).for_each(|rows| running.add(&rows.to_owned()));
+        assert_eq!(running.finish(), Numbers::of(&whole));
+        assert!(Numbers::of(&Array3::from_elem((300, 200, 3), 0.7)).0[3] < 1e-7);
         // One pixel has no neighbours.
         assert_eq!(Numbers::of(&Array3::from_elem((1, 1, 3), 0.5)).0, [0.5, 0.5, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0]);
     }

@@ -3,14 +3,15 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ndarray::Array2;
-use serde::Serialize;
+use ndarray::{Array2, s};
 
 use super::appearance::Unlike;
+use super::bands::{Seen, each_band};
 use super::examination::{Cutoffs, Examination};
 use super::expected::Expected;
-use super::metrics::Score;
+use super::scores::ImageScores;
 use super::settings::{Calibration, DetectionConfig, Interval, Settings, Smoothing, Source, Thresholds, quantile};
+use super::tiling::Tiling;
 use crate::backend::Real;
 use crate::data::{Image, MAX_PIXELS, Plane, crop, image, pad_reflect, plane, row_major};
 use crate::error::{Error, Result};
@@ -66,56 +67,6 @@ struct Comparison {
     /// The heatmap that gives the image score, if it has a smoothing of its own. It is not yet relative to the expected one.
     own: Option<Plane>,
     reconstruction: Image,
-}
-
-/// The image scores of Method §6.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct ImageScores {
-    /// Maximum of the heatmap.
-    #[serde(rename = "score_max")]
-    pub max: f64,
-    /// Sum of the heatmap.
-    #[serde(rename = "score_sum")]
-    pub sum: f64,
-    /// Mean of the largest values of the heatmap, a given share of all.
-    #[serde(rename = "score_top")]
-    pub top: f64,
-}
-
-impl ImageScores {
-    /// The scores of a heatmap. `top_share`, above 0 and at most 1, is the share of pixels for the score `top`: of a heatmap of N pixels,
-    /// the `top_share N` largest values, rounded up to a whole number of pixels.
-    pub fn of<T: Real>(heatmap: &Array2<T>, top_share: f64) -> Self {
-        let values = || heatmap.iter().map(|value| value.f64());
-        Self {
-            max: values().fold(f64::NEG_INFINITY, f64::max),
-            sum: values().sum(),
-            top: mean_of_largest(values().collect(), top_share),
-        }
-    }
-
-    /// The score named by `which`.
-    pub fn get(&self, which: Score) -> f64 {
-        match which {
-            Score::Max => self.max,
-            Score::Sum => self.sum,
-            Score::Top => self.top,
-        }
-    }
-}
-
-/// Mean of the largest values, a `share` of all, at least one value. They are added from the largest on, so that the bits do not depend on
-/// the order of the values. A NaN makes the mean NaN.
-fn mean_of_largest(mut values: Vec<f64>, share: f64) -> f64 {
-    // A product such as 0.07 · 100 can come out just above the whole number that is meant.
-    let wanted = (share * values.len() as f64 - 1e-6).ceil() as usize;
-    let count = wanted.clamp(1, values.len().max(1));
-    if count < values.len() {
-        values.select_nth_unstable_by(count, |a, b| b.total_cmp(a));
-        values.truncate(count);
-    }
-    values.sort_unstable_by(|a, b| b.total_cmp(a));
-    values.iter().sum::<f64>() / values.len() as f64
 }
 
 impl<B: Backend> Detector<B> {
@@ -180,16 +131,24 @@ impl<B: Backend> Detector<B> {
         Examination::new(self.inspect(image)?, image, self.settings.detection.score, cutoffs)
     }
 
-    /// Inspects one image of any size at working resolution. The resized image is padded by reflection to multiples of 8, and the
-    /// result is cropped back. It does not depend on other images.
+    /// Inspects one image of any size at working resolution, in [tiles](Detector::tiling) if it is larger than one. The resized image is padded
+    /// by reflection to multiples of 8, and the result is cropped back. It does not depend on other images.
     ///
     /// # Errors
     /// An image that is empty, too large or not `[height, width, 3]`; a network output that is not finite; a relative score without expected
     /// values.
     pub fn inspect(&self, image: &Image) -> Result<Inspection> {
+        self.inspect_with(image, self.expected()?)
+    }
+
+    /// What image scores are relative to; none if they are not relative.
+    ///
+    /// # Errors
+    /// A relative score without expected values.
+    pub(super) fn expected(&self) -> Result<Option<&Expected>> {
         match (self.settings.detection.relative_score, &self.settings.expected) {
-            (false, _) => self.inspect_with(image, None),
-            (true, Some(expected)) => self.inspect_with(image, Some(expected)),
+            (false, _) => Ok(None),
+            (true, Some(expected)) => Ok(Some(expected)),
             (true, None) => {
                 let reason = "needs the heatmap that is expected of normal images; these settings have none";
                 Err(Error::config("detection.relative_score", reason))
@@ -231,15 +190,55 @@ impl<B: Backend> Detector<B> {
 
     fn compare(&self, image: &Image) -> Result<Comparison> {
         let x = self.settings.preparation.apply(image)?;
-        let reconstruction = self.reconstruct(&x)?;
+        let (height, width, _) = x.dim();
+        let Seen { reconstruction, residual } = match self.tiling()?.filter(|tiling| tiling.divides((height, width))) {
+            Some(tiling) => self.see_tiles(&x, &tiling)?,
+            None => self.see(&x)?,
+        };
         let detection = &self.settings.detection;
-        let residual = detection.residual.of(&self.backend, &x, &reconstruction)?;
         let heatmap = self.smoothed(&residual, detection.smoothing())?;
-        if heatmap.iter().any(|value| !value.is_finite()) {
-            return Err(Error::argument("the network's output is not finite"));
-        }
         let own = detection.own_score_smoothing().map(|own| self.smoothed(&residual, own)).transpose()?;
         Ok(Comparison { heatmap, own, reconstruction })
+    }
+
+    /// How pictures larger than a tile are divided; none if the network sees every picture as a whole.
+    ///
+    /// # Errors
+    /// `detection.tile` or `detection.overlap` does not fit the network or the working resolution.
+    pub fn tiling(&self) -> Result<Option<Tiling>> {
+        self.settings.detection.tiling(self.parameters.architecture(), &self.settings.preparation)
+    }
+
+    /// What the network makes of an image at working resolution in one piece.
+    pub(super) fn see(&self, x: &Image) -> Result<Seen> {
+        let reconstruction = self.reconstruct(x)?;
+        let residual = self.settings.detection.residual.of(&self.backend, x, &reconstruction)?;
+        Ok(Seen { reconstruction, residual })
+    }
+
+    /// The same in tiles.
+    fn see_tiles(&self, x: &Image, tiling: &Tiling) -> Result<Seen> {
+        let (height, width, _) = x.dim();
+        let mut whole = Seen { reconstruction: Image::zeros(x.dim()), residual: Array2::zeros((height, width)) };
+        let (mut read, mut done) = (0, 0);
+        let next = |count: usize| {
+            read += count;
+            crop(x, read - count, 0, count, width)
+        };
+        each_band(
+            (height, width),
+            tiling,
+            next,
+            |tile| self.see(tile),
+            |rows| {
+                let end = done + rows.residual.nrows();
+                whole.reconstruction.slice_mut(s![done..end, .., ..]).assign(&rows.reconstruction);
+                whole.residual.slice_mut(s![done..end, ..]).assign(&rows.residual);
+                done = end;
+                Ok(())
+            },
+        )?;
+        Ok(whole)
     }
 
     /// The image scores of a heatmap, relative to `expected` if it is given.
@@ -275,8 +274,14 @@ impl<B: Backend> Detector<B> {
     }
 
     /// The residual after n times the k x k box average.
-    fn smoothed(&self, residual: &Array2<f64>, Smoothing { window, repeats }: Smoothing) -> Result<Plane> {
+    ///
+    /// # Errors
+    /// A residual that is not finite; the device failed.
+    pub(super) fn smoothed(&self, residual: &Array2<f64>, Smoothing { window, repeats }: Smoothing) -> Result<Plane> {
         let (height, width) = residual.dim();
+        if residual.iter().any(|value| !value.is_finite()) {
+            return Err(Error::argument("the network's output is not finite"));
+        }
         let difference = self.backend.upload(&residual.iter().map(|&value| B::Elem::of(value)).collect::<Vec<_>>())?;
         let spec = BoxAverageSpec::new(&Shape::new(&[1, height, width])?, window, repeats)?;
         let mut average = self.backend.alloc(height * width)?;
@@ -342,24 +347,5 @@ impl<B: Backend> Detector<B> {
         self.settings.expected = Some(all);
         let relative = |(heatmap, others)| Ok(self.scores(heatmap, Some(others))?.get(score) as f32);
         heatmaps.iter().zip(&others).map(relative).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use ndarray::array;
-
-    #[test]
-    fn the_top_score_is_the_mean_of_the_largest_share() {
-        let heatmap = array![[3.0, 1.0, 2.0, 0.0, -4.0], [5.0, 4.0, 7.0, 6.0, 8.0]];
-        let top = |share| ImageScores::of(&heatmap, share).top;
-        // 1, 2 (0.2 · 10), 3 (rounded up from 2.5), and all of the ten values.
-        assert_eq!([top(1e-9), top(0.1), top(0.2), top(0.25), top(1.0)], [8.0, 8.0, 7.5, 7.0, 3.2]);
-        let scores = ImageScores::of(&heatmap, 0.3);
-        assert_eq!([Score::Max, Score::Sum, Score::Top].map(|which| scores.get(which)), [8.0, 32.0, 7.0]);
-        assert!(ImageScores::of(&array![[f64::NAN, 1.0]], 0.5).top.is_nan());
-        // In floating point, 0.07 · 100 is above 7.
-        assert_eq!(mean_of_largest((0..100).map(f64::from).collect(), 0.07), 96.0);
     }
 }

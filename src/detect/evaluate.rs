@@ -5,8 +5,8 @@ use std::str::FromStr;
 use ndarray::Array2;
 use serde::Serialize;
 
-use super::detector::ImageScores;
 use super::metrics::{self, Curves, Metrics, Record, Score, image_auroc_by_kind, resize_bilinear, resize_nearest};
+use super::scores::ImageScores;
 use crate::backend::Real;
 use crate::data::{Category, GOOD, Image, Plane, TestImage};
 use crate::error::{Error, Result};

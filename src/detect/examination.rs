@@ -1,10 +1,11 @@
 use std::fmt;
 
-use ndarray::{Array2, Zip};
-use serde::Serialize;
+use ndarray::Array2;
 
-use super::detector::{ImageScores, Inspection};
-use super::metrics::{Components, Metrics, Score, resize_bilinear};
+use super::detector::Inspection;
+use super::metrics::{Metrics, Score, resize_bilinear};
+use super::regions::{Region, RegionScan};
+use super::scores::ImageScores;
 use super::settings::{Settings, Source};
 use crate::data::{Image, Plane, resize};
 use crate::error::Result;
@@ -85,30 +86,21 @@ impl Cutoffs {
         Self { image: best(metrics.image_f1_threshold), pixel: best(metrics.pixel_f1_threshold) }
     }
 
+    /// Whether a heatmap value is in the mask: it exceeds the pixel threshold. Without one, none is.
+    pub fn marks(&self, value: f32) -> bool {
+        self.pixel.is_some_and(|threshold| f64::from(value) > threshold.value)
+    }
+
+    /// The verdict on an image of this score: whether it exceeds the image threshold; `None` without one.
+    pub fn verdict(&self, score: f64) -> Option<bool> {
+        self.image.map(|threshold| score > threshold.value)
+    }
+
     /// These thresholds, with missing ones taken from `other`.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self { image: self.image.or(other.image), pixel: self.pixel.or(other.pixel) }
     }
-}
-
-/// A connected region of the mask: anomalous pixels that touch by a side or a corner.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Region {
-    /// First row of the bounding box.
-    pub top: usize,
-    /// First column of the bounding box.
-    pub left: usize,
-    /// Rows of the bounding box.
-    pub height: usize,
-    /// Columns of the bounding box.
-    pub width: usize,
-    /// Pixels of the region.
-    pub area: usize,
-    /// Largest heatmap value in the region.
-    pub peak: f64,
-    /// Mean heatmap value of the region.
-    pub mean: f64,
 }
 
 /// Result for one image at the image's own size.
@@ -136,75 +128,27 @@ impl Examination {
     pub(super) fn new(inspection: Inspection, image: &Image, which: Score, cutoffs: Cutoffs) -> Result<Self> {
         let (height, width, _) = image.dim();
         let heatmap = resize_bilinear(&inspection.heatmap, height, width)?;
-        let mask = match cutoffs.pixel {
-            Some(threshold) => heatmap.mapv(|value| f64::from(value) > threshold.value),
-            None => Array2::from_elem(heatmap.dim(), false),
-        };
+        let is_marked = |value| cutoffs.marks(value);
+        let mut regions = RegionScan::default();
+        regions.add(heatmap.view(), is_marked);
         let score = inspection.scores.get(which);
         Ok(Self {
-            regions: regions(&heatmap, &mask),
+            regions: regions.finish(),
+            mask: heatmap.mapv(is_marked),
             reconstruction: resize(&inspection.reconstruction, height, width)?,
             scores: inspection.scores,
-            anomalous: cutoffs.image.map(|threshold| score > threshold.value),
+            anomalous: cutoffs.verdict(score),
             heatmap,
-            mask,
             score,
             cutoffs,
         })
     }
 }
 
-/// Sums and bounds of one region, collected pixel by pixel.
-struct Gathered {
-    rows: [usize; 2],
-    columns: [usize; 2],
-    area: usize,
-    peak: f64,
-    sum: f64,
-}
-
-/// The connected regions of `mask`, the one with the highest peak first; regions of equal peaks in reading order.
-fn regions(heatmap: &Plane, mask: &Array2<bool>) -> Vec<Region> {
-    let components = Components::of(mask);
-    let empty = || Gathered { rows: [usize::MAX, 0], columns: [usize::MAX, 0], area: 0, peak: f64::NEG_INFINITY, sum: 0.0 };
-    let mut gathered: Vec<Gathered> = components.areas.iter().map(|_| empty()).collect();
-    Zip::indexed(heatmap).and(&components.labels).for_each(|(row, column), &value, &label| {
-        let Some(own) = (label as usize).checked_sub(1).and_then(|index| gathered.get_mut(index)) else { return };
-        own.rows = [own.rows[0].min(row), own.rows[1].max(row)];
-        own.columns = [own.columns[0].min(column), own.columns[1].max(column)];
-        own.area += 1;
-        own.peak = own.peak.max(f64::from(value));
-        own.sum += f64::from(value);
-    });
-    let region = |own: &Gathered| Region {
-        top: own.rows[0],
-        left: own.columns[0],
-        height: own.rows[1] - own.rows[0] + 1,
-        width: own.columns[1] - own.columns[0] + 1,
-        area: own.area,
-        peak: own.peak,
-        mean: own.sum / own.area as f64,
-    };
-    let mut regions: Vec<Region> = gathered.iter().map(region).collect();
-    regions.sort_by(|a, b| b.peak.total_cmp(&a.peak));
-    regions
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use ndarray::array;
-
-    #[test]
-    fn regions_have_boxes_and_statistics_and_are_sorted_by_peak() {
-        let heatmap = array![[2.0, 0.0, 0.0, 0.0], [0.0, 4.0, 0.0, 0.0], [0.0, 0.0, 0.0, 9.0]];
-        let expected = [
-            Region { top: 2, left: 3, height: 1, width: 1, area: 1, peak: 9.0, mean: 9.0 },
-            Region { top: 0, left: 0, height: 2, width: 2, area: 2, peak: 4.0, mean: 3.0 },
-        ];
-        assert_eq!(regions(&heatmap, &heatmap.mapv(|value| value > 1.0)), expected);
-        assert!(regions(&heatmap, &heatmap.mapv(|value| value > 9.0)).is_empty());
-    }
 
     fn examined(cutoffs: Cutoffs) -> Examination {
         let heatmap = array![[0.0, 1.0], [0.0, 1.0]];

@@ -7,7 +7,7 @@
 use ndarray::{Array2, Zip, s};
 use serde::{Deserialize, Serialize};
 
-use super::metrics::resize_bilinear;
+use super::metrics::resize_bilinear_rows;
 use super::settings::quantile;
 use crate::data::Plane;
 use crate::error::{Error, Result};
@@ -111,8 +111,16 @@ impl Expected {
     /// # Errors
     /// An empty heatmap.
     pub fn relative(&self, heatmap: &Plane) -> Result<Plane> {
-        let (height, width) = heatmap.dim();
-        let expected = resize_bilinear(&self.cells, height, width)?;
+        self.relative_rows(heatmap, 0, heatmap.nrows())
+    }
+
+    /// The same for some rows, from `first` on, of a heatmap of this height.
+    ///
+    /// # Errors
+    /// As [`Expected::relative`].
+    pub fn relative_rows(&self, heatmap: &Plane, first: usize, height: usize) -> Result<Plane> {
+        let (count, width) = heatmap.dim();
+        let expected = resize_bilinear_rows(&self.cells, (height, width), first..first + count)?;
         let floor = self.floor()?;
         Ok(Zip::from(heatmap).and(&expected).map_collect(|&value, &expected| value / (expected + floor)))
     }

@@ -5,10 +5,10 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use super::detector::ImageScores;
 use super::evaluate::ImageResult;
 use super::metrics::Score;
 use super::order_statistic::{at_least_above, uniform_quantile};
+use super::scores::ImageScores;
 use super::settings::{Calibration, Settings, Source, rank};
 
 /// Probability that an interval contains the rate, or more.

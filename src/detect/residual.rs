@@ -90,6 +90,19 @@ impl Residual {
         squared > 0.0 && [root, gradient, ssim, chroma] == [0.0; 4]
     }
 
+    /// How many pixels away a value of the residual still depends on an image, and the side of the blocks of pixels that become one at the
+    /// coarsest scale.
+    pub(super) fn reach(&self) -> (usize, usize) {
+        let of_scales = |radius: usize, scales: u32| match 1 << (scales - 1) {
+            1 => (radius, 1),
+            // A value lies between two blocks; each of them has looked at `radius` blocks around it.
+            block => (block * (radius + 2) - 1, block),
+        };
+        let gradient = if self.gradient > 0.0 { of_scales(1, self.scales) } else { (0, 1) };
+        let ssim = if self.ssim > 0.0 { of_scales(self.ssim_window / 2, self.ssim_scales) } else { (0, 1) };
+        (gradient.0.max(ssim.0), gradient.1.max(ssim.1))
+    }
+
     /// The weighted sum for an image and its reconstruction, both `[height, width, 3]`; `[height, width]`. Similarities are computed on `backend`.
     ///
     /// # Errors
@@ -279,6 +292,34 @@ mod tests {
         let [x, y] = [0.25, 0.5].map(|value| Image::from_elem((3, 9, 3), value));
         let one = of(Residual { ssim: 1.0, ..NONE }, &x, &y);
         assert_eq!(one, of(Residual { ssim: 1.0, ssim_scales: 8, ..NONE }, &x, &y));
+    }
+
+    #[test]
+    fn the_reach_is_what_perturbations_find() {
+        for (residual, blocks) in [
+            (Residual { gradient: 1.0, scales: 1, ..NONE }, 1),
+            (Residual { gradient: 1.0, scales: 3, ..NONE }, 4),
+            (Residual { ssim: 1.0, ..NONE }, 1),
+            (Residual { ssim: 1.0, ssim_scales: 2, ..NONE }, 2),
+            (Residual { squared: 1.0, chroma: 1.0, ..NONE }, 1),
+        ] {
+            let image = |bright: Option<usize>, phase: usize| {
+                Image::from_shape_fn((96, 16, 3), |(row, column, _)| match bright == Some(row) {
+                    true => 0.9,
+                    false => ((row * 5 + column * 3 + phase) % 11) as f32 / 22.0,
+                })
+            };
+            let (usual, (reach, coarsest)) = (of(residual, &image(None, 0), &image(None, 4)), residual.reach());
+            assert_eq!(coarsest, blocks);
+            let mut farthest = 0;
+            for bright in 44..52 {
+                let found = of(residual, &image(Some(bright), 0), &image(None, 4));
+                let changed =
+                    found.indexed_iter().filter(|(at, value)| **value != usual[*at]).map(|((row, _), _)| row.abs_diff(bright));
+                farthest = farthest.max(changed.max().unwrap());
+            }
+            assert!(farthest <= reach && farthest + coarsest > reach, "{residual}: {farthest} of {reach}");
+        }
     }
 
     #[test]

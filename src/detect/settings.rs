@@ -9,8 +9,10 @@ use super::expected::Expected;
 use super::metrics::Score;
 use super::order_statistic::at_least;
 use super::residual::Residual;
-use crate::data::{Preparation, SkippedShare};
+use super::tiling::Tiling;
+use crate::data::{Fit, Preparation, SkippedShare};
 use crate::error::{Error, Result};
+use crate::model::Architecture;
 
 /// How the residual is turned into a heatmap, a score and a verdict (Method §6).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +32,13 @@ pub struct DetectionConfig {
     pub image_quantile: f64,
     /// The pixel threshold is this quantile of the heatmap values of held-out normal images.
     pub pixel_quantile: f64,
+    /// Side of the tiles in which a larger picture is seen, in pixels of the working resolution; 0 for no tiles. Without it, tiles have the size of
+    /// the training crops if images keep their size ([`Fit::Native`]), and else there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tile: Option<usize>,
+    /// Pixels by which tiles overlap. Without it, the receptive field, or a quarter of the tile if that is too small for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overlap: Option<usize>,
     /// What the image and its reconstruction are compared by.
     pub residual: Residual,
     /// Smoothing of the heatmap that gives the image score. Without it, that is the heatmap of the pixels, as in the paper.
@@ -75,6 +84,8 @@ impl Default for DetectionConfig {
             relative_score: false,
             image_quantile: 0.99,
             pixel_quantile: 0.999,
+            tile: None,
+            overlap: None,
             residual: Residual::default(),
             score_smoothing: None,
         }
@@ -98,6 +109,30 @@ impl DetectionConfig {
     /// Smoothing of the heatmap that gives the image score, if it is another one.
     pub fn own_score_smoothing(&self) -> Option<Smoothing> {
         self.score_smoothing.filter(|own| *own != self.smoothing())
+    }
+
+    /// The tiles for a network and its working resolution; none if it sees every picture as a whole.
+    ///
+    /// # Errors
+    /// As [`Tiling::new`]; tiles although all images are resized to the same size; an overlap without tiles.
+    pub fn tiling(&self, architecture: &Architecture, preparation: &Preparation) -> Result<Option<Tiling>> {
+        let size = preparation.size;
+        match self.tile {
+            Some(0) => Ok(None),
+            Some(_) if preparation.fit == Fit::Stretch => {
+                let reason = format!(
+                    "cannot be used: this model resizes every picture to {size}x{size} pixels; train one with data.fit = \"native\" to \
+                     look at large pictures in tiles"
+                );
+                Err(Error::config("detection.tile", reason))
+            }
+            Some(tile) => Tiling::new(architecture, &self.residual, tile, self.overlap).map(Some),
+            None if preparation.fit == Fit::Native => {
+                Tiling::of_crops(architecture, &self.residual, size, self.overlap).map(Some)
+            }
+            None if self.overlap.is_some() => Err(Error::config("detection.overlap", "needs detection.tile, too")),
+            None => Ok(None),
+        }
     }
 
     /// Checks ranges.

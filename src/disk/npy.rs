@@ -4,6 +4,7 @@ use std::io::{self, BufReader, Chain, Cursor, Read, Write};
 use std::path::Path;
 
 use ndarray::{Array, ArrayD, Dimension, ShapeBuilder};
+pub use npyz::NpyWriter;
 use npyz::{AutoSerialize, NpyFile, Order, WriterBuilder};
 
 use super::{bounded, write_atomically};
@@ -26,6 +27,14 @@ pub fn write_to<T: AutoSerialize + Copy, D: Dimension>(out: impl Write, array: &
     let mut writer = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(out).begin_nd()?;
     writer.extend(array.iter().copied())?;
     writer.finish()
+}
+
+/// Begins an array `[height, width]` of f32 in C order, whose values follow row by row.
+///
+/// # Errors
+/// The stream cannot be written.
+pub fn begin<W: Write>(out: W, (height, width): (usize, usize)) -> io::Result<NpyWriter<f32, W>> {
+    npyz::WriteOptions::new().default_dtype().shape(&[height as u64, width as u64]).writer(out).begin_nd()
 }
 
 /// The bytes of a file with an array of f32 or f64 in C order.
@@ -97,6 +106,15 @@ pub fn read<T: Element>(path: &Path) -> Result<ArrayD<T>> {
         Some(value) => Err(failed(format!("holds {value}"))),
         None => Ok(array),
     }
+}
+
+/// The values of an array of f32 from a stream, one by one. The error is the reason in words.
+///
+/// # Errors
+/// No array of this type.
+pub fn values<R: Read>(stream: R) -> std::result::Result<impl Iterator<Item = io::Result<f32>>, String> {
+    let (file, _) = header(stream)?;
+    file.try_data::<f32>().map_err(|other| first_line(&format!("type {} is not f32", other.dtype().descr())))
 }
 
 /// Whether the values of a file are f64, from its header.

@@ -15,7 +15,9 @@ pub(super) fn of(file: &WeightFile, settings: &Settings) -> Result<Vec<(String, 
     let weights = file.encode()?;
     let (_, header) = SafeTensors::read_metadata(&weights).map_err(Error::format)?;
     let mut pairs: Vec<_> = header.metadata().clone().unwrap_or_default().into_iter().collect();
-    pairs.extend(plain(settings).map(|(key, value)| (format!("orthoscope.{key}"), value)));
+    let tiles = settings.detection.tiling(&file.architecture, &settings.preparation)?.map(|own| own.to_string());
+    let tiles = tiles.map(|words| ("tiles", words));
+    pairs.extend(plain(settings).chain(tiles).map(|(key, value)| (format!("orthoscope.{key}"), value)));
     pairs.sort();
     Ok(pairs)
 }

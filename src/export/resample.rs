@@ -54,7 +54,7 @@ enum Filter {
 pub(super) fn prepared(graph: &mut Builder, image: Value, size: Sides, preparation: Preparation) -> (Value, Sides) {
     graph.enter("prepare");
     let working = match (preparation.fit, preparation.shorter_side) {
-        (Fit::Crop, 0) => return (image, size),
+        (Fit::Crop, 0) | (Fit::Native, _) => return (image, size),
         (Fit::Stretch, _) => {
             let side = graph.int(preparation.size as i64);
             Sides { height: side, width: side }

@@ -16,8 +16,8 @@ pub struct Node {
 /// The kinds of layers, one for each method of [`Net`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Convolution.
-    Convolution,
+    /// Convolution with a kernel of this height and width.
+    Convolution(usize),
     /// Parallel convolutions with these dilations.
     StackedDilated(Vec<usize>),
     /// Convex combination of a skip (first input) and an upsampled value (second input).
@@ -72,7 +72,7 @@ impl Net for Graph {
 
     fn conv(&mut self, name: &str, x: Value, c_out: usize, kernel: usize, activation: Activation) -> Result<Value> {
         let output = self.plan.conv(name, x.0, c_out, kernel, activation)?;
-        Ok(self.node(Role::Convolution, output, &[x]))
+        Ok(self.node(Role::Convolution(kernel), output, &[x]))
     }
 
     fn sdc(&mut self, name: &str, x: Value, c_out: usize, dilations: &[usize]) -> Result<Value> {

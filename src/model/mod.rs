@@ -12,6 +12,7 @@ mod mlp;
 mod net;
 mod parameters;
 mod plan;
+mod receptive_field;
 mod safetensors_file;
 mod weights;
 
@@ -24,6 +25,7 @@ pub use mlp::Mlp;
 pub use net::Net;
 pub use parameters::{Bound, Parameters};
 pub use plan::{Layer, ParameterSpec, Plan};
+pub use receptive_field::ReceptiveField;
 pub use weights::WeightFile;
 
 pub(crate) use safetensors_file::{decode_safetensors, decode_values, encode_safetensors};

@@ -47,7 +47,7 @@ pub struct Config {
 pub struct DataConfig {
     /// Side of a training image, a multiple of 8.
     pub size: usize,
-    /// `stretch` or `crop`.
+    /// `stretch`, `crop` or `native`.
     pub fit: Fit,
     /// Shorter side after resizing with `crop`; 0 keeps the size.
     pub shorter_side: usize,
@@ -210,7 +210,8 @@ impl Config {
         self.corruption.validate()?;
         self.objective.validate()?;
         self.train.validate()?;
-        self.detection.validate()
+        self.detection.validate()?;
+        self.detection.tiling(&self.architecture(), &self.preparation()).map(drop)
     }
 
     /// The config as TOML with every key, readable by [`Config::parse`].
@@ -248,6 +249,7 @@ impl Config {
         let fit = match self.data.fit {
             Fit::Stretch => String::new(),
             Fit::Crop if self.data.shorter_side == 0 => " crops".to_owned(),
+            Fit::Native => " crops at native scale".to_owned(),
             Fit::Crop => format!(" crops of images with a shorter side of {} px", self.data.shorter_side),
         };
         format!(

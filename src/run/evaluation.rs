@@ -12,7 +12,7 @@ use crate::data::{Category, Image, Plane, Skipped, SkippedShare, TestImage, held
 use crate::detect::metrics::{Curves, Metrics, Score};
 use crate::detect::{
     Calibration, Detector, Evaluation, ImageResult, ImageScores, Inspection, Partial, Resolution, Settings, Source,
-    ThresholdReport, evaluate, evaluate_partial, is_share,
+    ThresholdReport, Tiling, evaluate, evaluate_partial, is_share,
 };
 use crate::error::{Error, Result};
 use crate::ops::Backend;
@@ -143,7 +143,7 @@ fn report<B: Backend>(
     })?;
     let device = device_words(detector.backend());
     let score = (settings.detection.score, settings.detection.top_share);
-    let line = protocol((category, split), resolution, score, Some((settings, &device)));
+    let line = protocol((category, split), resolution, score, Some((settings, &device, detector.tiling()?)));
     Ok(EvaluationReport::new(evaluation, category, line, Some(settings)))
 }
 
@@ -241,7 +241,7 @@ fn evaluate_detector_partly<B: Backend>(
     })?;
     let device = device_words(detector.backend());
     let score = (settings.detection.score, settings.detection.top_share);
-    let protocol = protocol((category, Split::Test), resolution, score, Some((settings, &device)));
+    let protocol = protocol((category, Split::Test), resolution, score, Some((settings, &device, detector.tiling()?)));
     let image_threshold = ThresholdReport::new(settings, &images);
     let skipped = category.skipped.clone();
     Ok(PartialReport { metrics, protocol, image_auroc_by_kind: by_kind, image_threshold, images, skipped })
@@ -312,7 +312,7 @@ pub fn protocol(
     (category, split): (&Category, Split),
     resolution: Resolution,
     (score, top_share): (Score, f64),
-    detector: Option<(&Settings, &str)>,
+    detector: Option<(&Settings, &str, Option<Tiling>)>,
 ) -> String {
     let good = category.test.iter().filter(|test| test.is_good()).count();
     let score = match score {
@@ -328,7 +328,7 @@ pub fn protocol(
     );
     match detector {
         None => line += "; maps from files",
-        Some((settings, device)) => {
+        Some((settings, device, tiles)) => {
             if settings.preparation.white_level > 0.0 {
                 line += &format!("; white level {}", settings.preparation.white_level);
             }
@@ -341,6 +341,9 @@ pub fn protocol(
             }
             if settings.detection.relative_score {
                 line += "; image score relative to the heatmap of normal images (not in the paper)";
+            }
+            if let Some(tiles) = tiles {
+                line += &format!("; larger images in {tiles}");
             }
             let is_unusual = |own: &Calibration| own.source != Source::HeldOut;
             if let Some(calibration) = settings.thresholds.and_then(|own| own.calibration).filter(is_unusual) {

@@ -72,8 +72,14 @@ const ADDED_SECTIONS: [&str; 8] = [
 const WITHOUT_EFFECT: [(&str, &str); 1] = [("output", "validate_every = ")];
 
 /// Keys without a default, which a default config does not contain.
-const WITHOUT_DEFAULT: [&str; 4] =
-    ["data.textures", "detection.score_smoothing", "detection.score_smoothing.window", "detection.score_smoothing.repeats"];
+const WITHOUT_DEFAULT: [&str; 6] = [
+    "data.textures",
+    "detection.tile",
+    "detection.overlap",
+    "detection.score_smoothing",
+    "detection.score_smoothing.window",
+    "detection.score_smoothing.repeats",
+];
 
 /// A notice about the old keys in `table`, if there are any.
 ///

@@ -2,8 +2,10 @@
 //!
 //! Every need is a lower bound: nothing is refused that would have been possible.
 
+use std::path::PathBuf;
+
 use super::config::Config;
-use crate::data::{Category, Fit};
+use crate::data::{Category, Fit, read_size};
 use crate::detect::Resolution;
 use crate::error::{Error, Result};
 use crate::model::Architecture;
@@ -23,18 +25,17 @@ const EVALUATED: u64 = 16;
 ///
 /// # Errors
 /// Too little memory, with the key of the largest part; a network with more elements than 32 bits can number.
-pub fn check_training_memory(config: &Config, images: usize, is_on_cpu: bool) -> Result<()> {
-    config.validate()?;
-    let needs = training_needs(config, images, is_on_cpu)?;
-    check(&needs, free_bytes())
+pub fn check_training_memory(config: &Config, images: &[PathBuf], is_on_cpu: bool) -> Result<()> {
+    check(&training_needs(config, images.len(), |number| read_size(&images[number]).ok(), is_on_cpu)?, free_bytes())
 }
 
-/// What a training needs at least, and what is free, in bytes; the latter None where the system does not tell.
+/// What a training on prepared images of these heights and widths needs at least, and what is free, in bytes; the latter None where the system does
+/// not tell.
 ///
 /// # Errors
 /// As [`check_training_memory`], but for too little memory.
-pub fn training_memory(config: &Config, images: usize, is_on_cpu: bool) -> Result<(u64, Option<u64>)> {
-    let needs = training_needs(config, images, is_on_cpu)?;
+pub fn training_memory(config: &Config, images: &[[u32; 2]], is_on_cpu: bool) -> Result<(u64, Option<u64>)> {
+    let needs = training_needs(config, images.len(), |number| Some(images[number]), is_on_cpu)?;
     Ok((needs.iter().fold(0, |sum, need| sum.saturating_add(need.bytes)), free_bytes()))
 }
 
@@ -75,18 +76,33 @@ struct Need {
     bytes: u64,
 }
 
-fn training_needs(config: &Config, images: usize, is_on_cpu: bool) -> Result<Vec<Need>> {
-    let size = config.data.size;
-    let side = if config.data.fit == Fit::Crop { config.data.shorter_side.max(size) } else { size };
-    let mut needs = vec![Need {
-        key: "data.size",
-        what: format!("{images} images of at least {side}x{side} pixels"),
-        bytes: times(&[images as u64, side as u64, side as u64, IMAGE, VALUE]),
-    }];
+fn training_needs(
+    config: &Config,
+    images: usize,
+    size: impl Fn(usize) -> Option<[u32; 2]>,
+    is_on_cpu: bool,
+) -> Result<Vec<Need>> {
+    config.validate()?;
+    let mut needs = vec![image_need(config, images, size)];
     if is_on_cpu {
         needs.extend(network_needs(config)?);
     }
     Ok(needs)
+}
+
+/// What the prepared images need. `size` tells height and width of an image where it can, which counts if images keep their size.
+fn image_need(config: &Config, images: usize, size: impl Fn(usize) -> Option<[u32; 2]>) -> Need {
+    let crop = config.data.size;
+    let side = if config.data.fit == Fit::Crop { config.data.shorter_side.max(crop) } else { crop };
+    let least = times(&[side as u64, side as u64]);
+    let bytes = |pixels: u64| times(&[pixels, IMAGE, VALUE]);
+    if !config.preparation().keeps_size() {
+        let what = format!("{images} images of at least {side}x{side} pixels");
+        return Need { key: "data.size", what, bytes: bytes(times(&[images as u64, least])) };
+    }
+    let of_image = |number| size(number).map_or(least, |[height, width]| times(&[height.into(), width.into()]));
+    let pixels = (0..images).map(of_image).fold(0_u64, u64::saturating_add);
+    Need { key: "data.fit", what: format!("{images} images of {pixels} pixels in all"), bytes: bytes(pixels) }
 }
 
 /// What batch and network need. The results of its layers are kept for the backward pass.
@@ -120,9 +136,16 @@ fn check(needs: &[Need], free: Option<u64>) -> Result<()> {
     let alone = needs.iter().find(|need| shortage(need.bytes, free).is_some());
     match (shortage(whole, free), alone.or(needs.iter().max_by_key(|need| need.bytes))) {
         (Some(numbers), Some(Need { key, what, bytes })) => {
-            Err(Error::config(*key, format!("this {numbers}, {} of it for {what}; a smaller value needs less", size(*bytes))))
+            Err(Error::config(*key, format!("this {numbers}, {} of it for {what}; {}", size(*bytes), remedy(key))))
         }
         _ => Ok(()),
+    }
+}
+
+fn remedy(key: &str) -> &'static str {
+    match key {
+        "data.fit" => "cut the images into smaller ones, or take fewer",
+        _ => "a smaller value needs less",
     }
 }
 
@@ -201,10 +224,8 @@ mod tests {
 
     #[test]
     fn the_largest_part_is_named_with_its_key() {
-        let refused = |config: &Config, images, is_on_cpu, free| {
-            let needs = training_needs(config, images, is_on_cpu)?;
-            check(&needs, Some(free))
-        };
+        let refused =
+            |config: &Config, images, is_on_cpu, free| check(&training_needs(config, images, |_| None, is_on_cpu)?, Some(free));
         let gib = 1 << 30;
         for (batch, size, width, images, key) in [
             (2, 8192, 2, 100, "data.size"),
@@ -218,6 +239,10 @@ mod tests {
                 "{error}"
             );
         }
+        let mut native = config(1, 64, 2);
+        native.data.fit = Fit::Native;
+        let need = image_need(&native, 100, |number| (number > 0).then_some([4096, 4096]));
+        assert_eq!((need.bytes, need.key), (12 * (99 * 4096 * 4096 + 64 * 64), "data.fit"));
         // A network on a GPU is the concern of the GPU.
         refused(&config(1, 64, 4096), 10, false, 2 * gib).unwrap();
         refused(&config(8, 128, 32), 1000, true, 2 * gib).unwrap();

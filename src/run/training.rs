@@ -92,7 +92,7 @@ impl TrainingJob {
         let (early, late) = if has_lock_file(out) { (Some(lock()?), None) } else { (None, Some(lock)) };
         let found = find(&config, out, start)?;
         let begun = Instant::now();
-        check_training_memory(&config, data.train_images()?.images.len(), false)?;
+        check_training_memory(&config, &data.train_images()?.images, false)?;
         let loaded = load_training_set(&config, &data)?;
         loaded.warn(&data);
         let skipped = loaded.share();

@@ -67,7 +67,7 @@ fn interrupted_training_resumes_to_the_same_bits() {
 #[test]
 fn an_interrupted_verify_writes_no_result() {
     let scratch = Scratch::new();
-    let ran = interrupted_when(&scratch, "verify --full --claim C9 --out found", || scratch.path("found/arrays").exists());
+    let ran = interrupted_when(&scratch, "verify --full --claim C9 --out found", || scratch.path("found/measured").exists());
     assert_eq!((ran.code, ran.out.as_str()), (130, ""));
     assert!(ran.err.ends_with("interrupted; the same command goes on\n"), "{}", ran.err);
     assert_eq!(scratch.names("found"), ["arrays", "figures", "measured"]);

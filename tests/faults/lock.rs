@@ -61,7 +61,7 @@ fn a_killed_training_leaves_nothing_for_long() {
     send(&child, "KILL");
     child.wait().unwrap();
     let resume = "train --config c.toml --data cloth --steps 10000000 --out new --resume";
-    let mut again = crate::fixture::orthoscope();
+    let mut again = crate::fixture::interruptible();
     again.args(resume.split_whitespace()).current_dir(scratch.path("")).stdout(std::process::Stdio::null());
     let mut again = again.stderr(std::process::Stdio::null()).spawn().unwrap();
     advance(&scratch, &mut again, 3);

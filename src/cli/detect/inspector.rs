@@ -1,12 +1,13 @@
 use std::path::Path;
 
-use crate::data::{read_size, shown};
-use crate::detect::{Cutoffs, Detector, Examination, Unlike};
+use crate::data::{Image, Strips, read_size, shown, stored_pixels};
+use crate::detect::{Cutoffs, Detector, ImageScores};
 use crate::disk::{Draft, Outputs};
 use crate::ops::Backend;
-use crate::report::detections::{Finding, Part, Parts};
+use crate::report::detections::{Finding, JSON, Part, Parts};
 use crate::{Error, Result};
 
+use super::super::large::{self, Examined, Files};
 use super::pictures::Picture;
 
 /// A file of at least this many bytes is not read to learn its size in pixels.
@@ -22,6 +23,15 @@ pub enum Outcome {
     Failed(Error),
 }
 
+/// The files of a picture and what was found, or what became of it otherwise.
+type Found = std::result::Result<(Vec<Draft>, Finding), Outcome>;
+
+impl From<Error> for Outcome {
+    fn from(error: Error) -> Self {
+        Self::Skipped(error)
+    }
+}
+
 /// Inspects pictures and writes their files, several at a time.
 pub struct Inspector<'a, B: Backend> {
     pub detector: &'a Detector<B>,
@@ -33,60 +43,96 @@ pub struct Inspector<'a, B: Backend> {
 impl<B: Backend> Inspector<'_, B> {
     /// Inspects one picture.
     pub fn inspect(&self, picture: &Picture) -> Outcome {
-        match self.found(&picture.path).and_then(|(finding, files)| Ok((self.json(&finding)?, finding, files))) {
-            Err(error) => Outcome::Skipped(error),
-            Ok((json, finding, mut files)) => {
-                files.push(json);
-                match self.drafts(picture, &files) {
-                    Ok(drafts) => Outcome::Found(drafts, Box::new(finding)),
-                    Err(error) => Outcome::Failed(error),
-                }
-            }
+        match self.found(picture) {
+            Ok((drafts, finding)) => Outcome::Found(drafts, Box::new(finding)),
+            Err(outcome) => outcome,
         }
     }
 
-    /// What is found, and the contents of the files but the JSON.
-    fn found(&self, path: &Path) -> Result<(Finding, Vec<Vec<u8>>)> {
-        let image = self.detector.settings().preparation.read(path)?;
-        let found = self.detector.examine_with(&image, self.cutoffs).map_err(|error| error.in_file(path))?;
-        let encode = |part: &Part| part.encode(&image, &found).map_err(|error| error.in_file(path));
-        let files = self.parts.iter().map(encode).collect::<Result<_>>()?;
-        Ok((self.finding(path, found, self.detector.unlike(&image)?), files))
+    /// The files of a picture, the JSON last, and what was found.
+    fn found(&self, picture: &Picture) -> Found {
+        let settings = self.detector.settings();
+        let (mut drafts, finding) = match Strips::of_large(&picture.path, settings.preparation.white_level)? {
+            Some(strips) => self.of_strips(picture, strips)?,
+            None => self.of_whole(picture, &settings.preparation.read(&picture.path)?)?,
+        };
+        let file = picture.file(self.outputs.folder(), JSON);
+        drafts.push(self.outputs.filled(&file, &json(&finding)?).map_err(Outcome::Failed)?);
+        Ok((drafts, finding))
     }
 
-    fn finding(&self, path: &Path, found: Examination, unlike_training: Option<Unlike>) -> Finding {
-        let (height, width) = found.mask.dim();
+    /// Of a picture that is too large for the memory.
+    fn of_strips(&self, picture: &Picture, strips: Strips) -> Found {
+        let files = Files::of(|part| picture.file(self.outputs.folder(), part.ending()));
+        let size = strips.size();
+        let places = (self.outputs, &files, self.parts);
+        let examined = large::examine(self.detector, self.cutoffs, (&picture.path, strips), places);
+        let Examined { drafts, found, marked } = examined.map_err(|error| match error.is_of_writing() {
+            true => Outcome::Failed(error),
+            false => Outcome::Skipped(error),
+        })?;
+        let finding = Finding {
+            anomalous: found.anomalous,
+            score: found.score,
+            scores: found.scores,
+            regions: found.regions,
+            anomalous_pixels: marked,
+            unlike_training: found.unlike,
+            ..self.blank(&picture.path, size, found.scores)
+        };
+        Ok((drafts, finding))
+    }
+
+    /// Of a picture in memory.
+    fn of_whole(&self, picture: &Picture, image: &Image) -> Found {
+        let path = &picture.path;
+        let found = self.detector.examine_with(image, self.cutoffs).map_err(|error| error.in_file(path))?;
+        let draft = |part: &Part| {
+            let bytes = part.encode(image, &found).map_err(|error| error.in_file(path))?;
+            let file = picture.file(self.outputs.folder(), part.ending());
+            self.outputs.filled(&file, &bytes).map_err(Outcome::Failed)
+        };
+        let drafts = self.parts.iter().map(draft).collect::<std::result::Result<_, _>>()?;
+        let finding = Finding {
+            anomalous: found.anomalous,
+            score: found.score,
+            anomalous_pixels: found.mask.iter().filter(|&&marked| marked).count(),
+            unlike_training: self.detector.unlike(image)?,
+            ..self.blank(path, found.mask.dim(), found.scores)
+        };
+        Ok((drafts, Finding { regions: found.regions, ..finding }))
+    }
+
+    /// What is known of a picture of this size before it was inspected, beside its scores.
+    fn blank(&self, path: &Path, (height, width): (usize, usize), scores: ImageScores) -> Finding {
+        let score_kind = self.detector.settings().detection.score;
         Finding {
             image: shown(path.as_os_str()),
-            score: found.score,
+            score: scores.get(score_kind),
             threshold: self.cutoffs.image.map(|threshold| threshold.value),
-            anomalous: found.anomalous,
-            score_kind: self.detector.settings().detection.score,
-            scores: found.scores,
+            anomalous: None,
+            score_kind,
+            scores,
             pixel_threshold: self.cutoffs.pixel.map(|threshold| threshold.value),
-            anomalous_pixels: found.mask.iter().filter(|&&marked| marked).count(),
+            anomalous_pixels: 0,
             height,
             width,
-            regions: found.regions,
-            unlike_training,
+            regions: Vec::new(),
+            unlike_training: None,
         }
     }
+}
 
-    fn json(&self, finding: &Finding) -> Result<Vec<u8>> {
-        let json = serde_json::to_string_pretty(finding).map_err(Error::format)?;
-        Ok(format!("{json}\n").into_bytes())
-    }
-
-    fn drafts(&self, picture: &Picture, contents: &[Vec<u8>]) -> Result<Vec<Draft>> {
-        let files = picture.files(self.outputs.folder(), self.parts);
-        files.iter().zip(contents).map(|(file, bytes)| self.outputs.filled(file, bytes)).collect()
-    }
+fn json(finding: &Finding) -> Result<Vec<u8>> {
+    let json = serde_json::to_string_pretty(finding).map_err(Error::format)?;
+    Ok(format!("{json}\n").into_bytes())
 }
 
 /// Pixels of a picture, for which memory is taken, as far as its header tells.
 pub fn pixels(picture: &Picture) -> u64 {
-    match picture.path.metadata() {
-        Ok(about) if about.len() >= LONG_FILE => u64::MAX,
+    match (stored_pixels(&picture.path), picture.path.metadata()) {
+        (Ok(pixels), _) if pixels > 0 => pixels,
+        (_, Ok(about)) if about.len() >= LONG_FILE => u64::MAX,
         // What cannot be read takes no memory either.
         _ => read_size(&picture.path).map_or(0, |[height, width]| u64::from(height) * u64::from(width)),
     }

@@ -17,6 +17,7 @@ use clap::builder::PossibleValuesParser;
 use super::device::{DeviceOption, on_device};
 use super::output::{note, say_json};
 use super::progress;
+use super::tiles::TileOptions;
 use collector::{Collector, files_of_all};
 use inspector::{Inspector, pixels};
 use pictures::Picture;
@@ -69,6 +70,8 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    tiles: TileOptions,
+    #[command(flatten)]
     device: DeviceOption,
 }
 
@@ -119,7 +122,8 @@ fn detect(
     outputs: &Outputs,
     window: Window,
 ) -> anyhow::Result<()> {
-    let detector = Detector::read(backend, &arguments.model)?;
+    let mut detector = Detector::read(backend, &arguments.model)?;
+    arguments.tiles.apply(&mut detector)?;
     let cutoffs = Cutoffs::given(arguments.threshold, arguments.pixel_threshold).or(detector.cutoffs());
     if cutoffs.image.is_none() {
         log::warn!("{} has no thresholds: no verdicts unless --threshold is given", arguments.model.display());

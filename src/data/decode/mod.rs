@@ -11,14 +11,19 @@ mod palette;
 mod plain;
 mod png;
 mod reason;
+mod rows;
 mod samples;
 mod tiff;
+
+use std::borrow::Cow;
+use std::io::Cursor;
 
 use image::ImageFormat;
 
 pub use buffer::MAX_PIXELS;
 use orientation::Orientation;
 use reason::{Reason, name};
+pub(super) use rows::{RowDecoder, Source, stored_size};
 pub(super) use samples::Samples;
 
 /// The format of a file by its first bytes, if it is one that is read; else the name of another known format, if it is one.
@@ -41,7 +46,7 @@ pub(super) fn format(bytes: &[u8]) -> Result<ImageFormat, Option<String>> {
 /// Data that do not begin as a picture in this format does, or a size that cannot be read.
 pub(super) fn size(format: ImageFormat, bytes: &[u8]) -> Reason<[u32; 2]> {
     let stored = match format {
-        ImageFormat::Png => png::size(bytes),
+        ImageFormat::Png => png::size(Cursor::new(bytes)),
         ImageFormat::Jpeg => jpeg::size(bytes),
         ImageFormat::Tiff => tiff::size(bytes),
         _ => plain::size(format, bytes),
@@ -66,11 +71,11 @@ pub(super) fn samples(format: ImageFormat, bytes: &[u8]) -> Reason<Samples> {
 /// How a picture is to be turned. Missing and damaged EXIF data mean not at all: they never stop a picture.
 fn orientation(format: ImageFormat, bytes: &[u8]) -> Orientation {
     let exif = match format {
-        ImageFormat::Png => png::exif(bytes),
-        ImageFormat::Jpeg => jpeg::exif(bytes),
-        ImageFormat::WebP => plain::webp_exif(bytes),
+        ImageFormat::Png => png::exif(Cursor::new(bytes)).map(Cow::Owned),
+        ImageFormat::Jpeg => jpeg::exif(bytes).map(Cow::Borrowed),
+        ImageFormat::WebP => plain::webp_exif(bytes).map(Cow::Borrowed),
         ImageFormat::Tiff => return Orientation::of_tag(tiff::orientation(bytes)),
         _ => None,
     };
-    exif.map_or(Orientation::UPRIGHT, Orientation::of_exif)
+    exif.map_or(Orientation::UPRIGHT, |block| Orientation::of_exif(&block))
 }

@@ -22,6 +22,11 @@ impl Orientation {
         if self.0 >= 5 { [width, height] } else { [height, width] }
     }
 
+    /// Whether rows are seen in the order in which they are stored.
+    pub(super) fn keeps_rows(self) -> bool {
+        self.0 <= 2
+    }
+
     /// Row and column as stored, in a picture of this stored height and width, of the pixel seen at a row and column.
     pub(super) fn stored(self, [height, width]: [usize; 2], [row, column]: [usize; 2]) -> [usize; 2] {
         match self.0 {

@@ -29,7 +29,19 @@ pub(super) fn samples(format: ImageFormat, bytes: &[u8]) -> Reason<Samples> {
     let decoder = decoder(format, bytes).map_err(words)?;
     let (width, height) = decoder.dimensions();
     let stored = [height as usize, width as usize];
-    let (colour, alpha, kind) = match decoder.color_type() {
+    let (colour, alpha, kind) = kinds(decoder.color_type())?;
+    if let Some(most) = expansion(format, bytes) {
+        check_claim(&name(format), decoder.total_bytes(), bytes.len(), most)?;
+    }
+    let mut raw = buffer(decoder.total_bytes(), stored)?;
+    decoder.read_image(&mut raw).map_err(words)?;
+    let samples = Samples::new(stored, colour, alpha, kind, raw);
+    Ok(if format == ImageFormat::Pnm { samples.with_white(white(bytes)?) } else { samples })
+}
+
+/// What samples are as a decoder gives them.
+pub(super) fn kinds(samples: ColorType) -> Reason<(Colour, Option<Alpha>, Kind)> {
+    Ok(match samples {
         ColorType::L8 => (Colour::Grey, None, Kind::U8),
         ColorType::La8 => (Colour::Grey, Some(Alpha::Straight), Kind::U8),
         ColorType::Rgb8 => (Colour::Rgb, None, Kind::U8),
@@ -39,14 +51,7 @@ pub(super) fn samples(format: ImageFormat, bytes: &[u8]) -> Reason<Samples> {
         ColorType::Rgb16 => (Colour::Rgb, None, Kind::U16),
         ColorType::Rgba16 => (Colour::Rgb, Some(Alpha::Straight), Kind::U16),
         other => return Err(format!("has samples that are not supported ({other:?})")),
-    };
-    if let Some(most) = expansion(format, bytes) {
-        check_claim(&name(format), decoder.total_bytes(), bytes.len(), most)?;
-    }
-    let mut raw = buffer(decoder.total_bytes(), stored)?;
-    decoder.read_image(&mut raw).map_err(words)?;
-    let samples = Samples::new(stored, colour, alpha, kind, raw);
-    Ok(if format == ImageFormat::Pnm { samples.with_white(white(bytes)?) } else { samples })
+    })
 }
 
 fn decoder(format: ImageFormat, bytes: &[u8]) -> ImageResult<Box<dyn ImageDecoder + '_>> {

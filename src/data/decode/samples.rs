@@ -121,6 +121,16 @@ impl Samples {
         Self { stored, orientation: Orientation::UPRIGHT, colour, alpha, channels, kind, white, raw, loss: None }
     }
 
+    /// Other pixels of the same kind.
+    pub(super) fn with_rows(&self, stored: [usize; 2], raw: Vec<u8>) -> Self {
+        Self { stored, raw, colour: self.colour.clone(), ..*self }
+    }
+
+    /// Bytes of a row of so many pixels.
+    pub(super) fn bytes_of_row(&self, width: usize) -> usize {
+        width * self.channels * self.kind.bytes()
+    }
+
     /// The same with this number of samples for a pixel, of which the last ones are passed over.
     pub(super) fn with_channels(self, channels: usize) -> Self {
         Self { channels, ..self }

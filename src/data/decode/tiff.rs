@@ -2,7 +2,8 @@
 //! PackBits. Of several pictures in a file the first is read.
 
 use std::borrow::Cow;
-use std::io::Cursor;
+use std::fmt::Display;
+use std::io::{Cursor, Read, Seek, SeekFrom};
 
 use tiff::ColorType;
 use tiff::decoder::{BufferLayoutPreference, Decoder, DecodingSampleType, Limits};
@@ -21,8 +22,6 @@ const MAX_CHANNELS: u16 = 16;
 
 /// What a file with several pictures loses.
 const PAGES: &str = "holds more than one picture, of which only the first is read";
-
-type Source<'a> = Decoder<Cursor<Cow<'a, [u8]>>>;
 
 pub(super) fn size(bytes: &[u8]) -> Reason<[u32; 2]> {
     let (width, height) = opened(bytes)?.dimensions().map_err(|error| broken("TIFF", &error))?;
@@ -65,28 +64,43 @@ pub(super) fn samples(bytes: &[u8]) -> Reason<Samples> {
     Ok(samples.with_channels(channels).with_loss(loss))
 }
 
-fn opened(bytes: &[u8]) -> Reason<Source<'_>> {
+/// Height and width of a picture in a file.
+pub(super) fn size_of(source: impl Read + Seek) -> Reason<[u32; 2]> {
+    let (width, height) = decoder(source)?.dimensions().map_err(|error| broken("TIFF", &error))?;
+    Ok([height, width])
+}
+
+fn opened(bytes: &[u8]) -> Reason<Decoder<Cursor<Cow<'_, [u8]>>>> {
+    let source = palette::as_grey(bytes).map_or(Cow::Borrowed(bytes), Cow::Owned);
+    decoder(Cursor::new(source))
+}
+
+/// A decoder within the limits, which does not know palettes.
+pub(super) fn decoder<R: Read + Seek>(mut source: R) -> Reason<Decoder<R>> {
+    let words = |error: &dyn Display| broken("TIFF", error);
+    let length =
+        source.seek(SeekFrom::End(0)).and_then(|length| source.rewind().map(|()| length)).map_err(|error| words(&error))?;
     let mut limits = Limits::default();
     limits.decoding_buffer_size = MAX_SAMPLE_BYTES as usize;
-    limits.intermediate_buffer_size = bytes.len();
-    let bytes = palette::as_grey(bytes).map_or(Cow::Borrowed(bytes), Cow::Owned);
-    let decoder = Decoder::new(Cursor::new(bytes)).map_err(|error| broken("TIFF", &error))?;
+    // No strip has more bytes than the file.
+    limits.intermediate_buffer_size = usize::try_from(length).unwrap_or(usize::MAX).min(MAX_SAMPLE_BYTES as usize);
+    let decoder = Decoder::new(source).map_err(|error| words(&error))?;
     Ok(decoder.with_limits(limits))
 }
 
 /// What the samples of a pixel mean.
 #[derive(Clone, Copy)]
-struct Content {
-    bits: u8,
+pub(super) struct Content {
+    pub(super) bits: u8,
     /// Samples of a pixel that the decoder gives.
-    channels: usize,
+    pub(super) channels: usize,
     /// 1, 3 or 4.
     colours: usize,
-    alpha: Option<Alpha>,
+    pub(super) alpha: Option<Alpha>,
 }
 
 impl Content {
-    fn colour(self) -> Colour {
+    pub(super) fn colour(self) -> Colour {
         match self.colours {
             1 => Colour::Grey,
             3 => Colour::Rgb,
@@ -95,7 +109,7 @@ impl Content {
     }
 }
 
-fn content(decoder: &mut Source<'_>) -> Reason<Content> {
+pub(super) fn content<R: Read + Seek>(decoder: &mut Decoder<R>) -> Reason<Content> {
     let words = |error| broken("TIFF", &error);
     let stored: u16 = decoder.find_tag_unsigned(Tag::SamplesPerPixel).map_err(words)?.unwrap_or(1);
     if stored > MAX_CHANNELS {
@@ -126,7 +140,7 @@ fn content(decoder: &mut Source<'_>) -> Reason<Content> {
 }
 
 /// The colours of a file with a palette.
-fn palette(bytes: &[u8], decoder: &mut Source<'_>, bits: u8) -> Reason<Option<Colour>> {
+fn palette<R: Read + Seek>(bytes: &[u8], decoder: &mut Decoder<R>, bits: u8) -> Reason<Option<Colour>> {
     if palette::as_grey(bytes).is_none() {
         return Ok(None);
     }
@@ -134,7 +148,7 @@ fn palette(bytes: &[u8], decoder: &mut Source<'_>, bits: u8) -> Reason<Option<Co
     palette::colours(&map, bits).map(Colour::Palette).map(Some)
 }
 
-fn kind(layout: &BufferLayoutPreference, bits: u8) -> Reason<Kind> {
+pub(super) fn kind(layout: &BufferLayoutPreference, bits: u8) -> Reason<Kind> {
     let kind = match layout.sample_type {
         Some(DecodingSampleType::U8) => Kind::U8,
         Some(DecodingSampleType::U16) => Kind::U16,
@@ -151,7 +165,7 @@ fn kind(layout: &BufferLayoutPreference, bits: u8) -> Reason<Kind> {
 }
 
 /// Refuses tiles so wide that a row of one would need more memory than any picture that has them.
-fn check_rows(decoder: &Source<'_>, layout: &BufferLayoutPreference, content: Content) -> Reason<()> {
+pub(super) fn check_rows<R: Read + Seek>(decoder: &Decoder<R>, layout: &BufferLayoutPreference, content: Content) -> Reason<()> {
     let (width, _) = decoder.chunk_dimensions();
     let row = u64::from(width) * u64::from(MAX_CHANNELS) * u64::from(content.bits).div_ceil(8);
     match row <= ROW_BYTES.max(layout.complete_len as u64 * u64::from(MAX_CHANNELS)) {

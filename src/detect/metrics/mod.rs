@@ -26,7 +26,7 @@ pub use delong::PlacedAuroc;
 pub use partial::{evaluate_partial, is_of_images};
 pub use pro::{FPR_LIMIT, RankedPixels, THRESHOLDS, au_pro, au_pro_200};
 pub use ranking::{Counts, F1Max, Level, Ranking, auroc, auroc_standard_error, average_precision, f1_max, image_auroc_by_kind};
-pub use resize::{resize_bilinear, resize_nearest};
+pub use resize::{resize_bilinear, resize_bilinear_rows, resize_nearest};
 
 /// How an anomaly map becomes the score of its image (Method §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,5 +1,7 @@
 //! Resizes maps and masks to the resolution of the pixel metrics.
 
+use std::ops::Range;
+
 use ndarray::{Array2, Axis};
 
 use crate::backend::Real;
@@ -20,13 +22,22 @@ struct Tap {
 /// # Errors
 /// A side of 0.
 pub fn resize_bilinear<T: Real>(map: &Array2<T>, height: usize, width: usize) -> Result<Array2<T>> {
-    check_sides(map, height, width)?;
     if map.dim() == (height, width) {
+        check_sides(map, height, width)?;
         return Ok(map.clone());
     }
-    let (rows, columns) = (taps(map.nrows(), height), taps(map.ncols(), width));
-    Ok(Array2::from_shape_fn((height, width), |(y, x)| {
-        let (row, column) = (&rows[y], &columns[x]);
+    resize_bilinear_rows(map, (height, width), 0..height)
+}
+
+/// Some of the rows of a map that is resized to `height` x `width`.
+///
+/// # Errors
+/// A side of 0.
+pub fn resize_bilinear_rows<T: Real>(map: &Array2<T>, (height, width): (usize, usize), rows: Range<usize>) -> Result<Array2<T>> {
+    check_sides(map, height, width)?;
+    let (taps_of_rows, columns) = (taps(map.nrows(), height, rows.clone()), taps(map.ncols(), width, 0..width));
+    Ok(Array2::from_shape_fn((rows.len(), width), |(y, x)| {
+        let (row, column) = (&taps_of_rows[y], &columns[x]);
         let value = |y: u32, x: u32| map[[y as usize, x as usize]].f64();
         let along = |y: u32| mix(value(y, column.low), value(y, column.high), column.weight);
         T::of(mix(along(row.low), along(row.high), row.weight))
@@ -52,7 +63,7 @@ fn check_sides<T>(plane: &Array2<T>, height: usize, width: usize) -> Result<()> 
     Ok(())
 }
 
-fn taps(from: usize, to: usize) -> Vec<Tap> {
+fn taps(from: usize, to: usize, wanted: Range<usize>) -> Vec<Tap> {
     let tap = |index: usize| {
         let place = ((index as f64 + 0.5) * from as f64 / to as f64 - 0.5).max(0.0);
         // Beyond the last centre both neighbours are the last pixel, so the weight does not matter.
@@ -60,7 +71,7 @@ fn taps(from: usize, to: usize) -> Vec<Tap> {
         let low = place as u32;
         Tap { low, high: (low + 1).min((from - 1) as u32), weight: place - f64::from(low) }
     };
-    (0..to).map(tap).collect()
+    wanted.map(tap).collect()
 }
 
 fn mix(a: f64, b: f64, weight: f64) -> f64 {

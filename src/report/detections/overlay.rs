@@ -56,7 +56,7 @@ impl Outliner {
     }
 
     /// The values of the last rows.
-    pub fn finish(mut self) -> Vec<f32> {
+    pub fn finish(&mut self) -> Vec<f32> {
         let mut done = Vec::new();
         while !self.waiting.is_empty() {
             self.give(&mut done);

@@ -38,7 +38,7 @@ pub fn network(title: &str, graph: &Graph) -> String {
 /// Colour of a role, and what the legend says of it.
 fn look(role: &Role) -> (&'static str, &'static str) {
     match role {
-        Role::Convolution => (BLUE, "convolution"),
+        Role::Convolution(_) => (BLUE, "convolution"),
         Role::StackedDilated(_) => (VIOLET, "parallel convolutions (SDC)"),
         Role::ConvexCombination => (ORANGE, "convex combination of skip s and u (CCM): β ⊙ s + (1 − β) ⊙ u"),
         Role::Linear => (GREEN, "fully connected"),

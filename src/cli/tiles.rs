@@ -1,0 +1,66 @@
+//! Options for pictures that are seen in tiles.
+
+use crate::Result;
+use crate::detect::{Detector, Tiling};
+use crate::ops::Backend;
+
+use super::output::note;
+
+/// How large pictures are divided.
+#[derive(clap::Args)]
+pub struct TileOptions {
+    /// See pictures that are larger than this in square tiles of PX pixels, a multiple of 8; 0 for no tiles [default: the model's]
+    #[arg(long, value_name = "PX")]
+    tile: Option<usize>,
+    /// Pixels by which tiles overlap, a multiple of 8 [default: what the receptive field needs, so that no seam is possible, or a quarter
+    /// of the tile if that is too small for it]
+    #[arg(long, value_name = "PX")]
+    overlap: Option<usize>,
+}
+
+impl TileOptions {
+    /// Changes the tiles of a detector, and says on standard error what that changes in its results.
+    ///
+    /// # Errors
+    /// Tiles that do not fit the network or its working resolution.
+    pub fn apply(&self, detector: &mut Detector<impl Backend>) -> Result<()> {
+        let before = detector.tiling();
+        let detection = &mut detector.settings_mut().detection;
+        if let Some(tile) = self.tile {
+            (detection.tile, detection.overlap) = (Some(tile), None);
+        }
+        detection.overlap = self.overlap.or(detection.overlap);
+        let now = detector.tiling()?;
+        if self.tile.is_none() && self.overlap.is_none() {
+            return Ok(());
+        }
+        self.explain(now.as_ref(), detector);
+        if detector.settings().thresholds.is_some() && before.is_ok_and(|before| !Tiling::agree(before.as_ref(), now.as_ref())) {
+            note(
+                "warning: the model's thresholds were set on pictures that were divided in another way, and may not fit these tiles",
+            );
+        }
+        Ok(())
+    }
+
+    fn explain(&self, now: Option<&Tiling>, detector: &Detector<impl Backend>) {
+        let Some(tiling) = now else { return };
+        if !tiling.is_exact() {
+            note(format_args!(
+                "Tiles of {} px overlap by {} px, and are blended there. The receptive field of this network needs an overlap of {} px: only with \
+                 that is the result the one of the whole picture.",
+                tiling.tile,
+                tiling.overlap,
+                tiling.exact_overlap()
+            ));
+        }
+        let crop = detector.settings().preparation.size;
+        let untrained = tiling.untrained_dilations(detector.parameters().architecture(), crop);
+        if crop > 0 && !untrained.is_empty() {
+            note(format_args!(
+                "warning: the crops of {crop} px that the network was trained on are too small for its dilations {untrained:?}, which are untrained \
+                 and see something in these tiles"
+            ));
+        }
+    }
+}

@@ -1,0 +1,196 @@
+use std::mem;
+
+use ndarray::{ArrayView2, Axis};
+use serde::Serialize;
+
+/// A connected region of the mask: anomalous pixels that touch by a side or a corner.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Region {
+    /// First row of the bounding box.
+    pub top: usize,
+    /// First column of the bounding box.
+    pub left: usize,
+    /// Rows of the bounding box.
+    pub height: usize,
+    /// Columns of the bounding box.
+    pub width: usize,
+    /// Pixels of the region.
+    pub area: usize,
+    /// Largest heatmap value in the region.
+    pub peak: f64,
+    /// Mean heatmap value of the region.
+    pub mean: f64,
+}
+
+/// Sums and bounds of one region, collected pixel by pixel.
+#[derive(Clone, Copy)]
+struct Gathered {
+    rows: [usize; 2],
+    columns: [usize; 2],
+    area: usize,
+    peak: f64,
+    sum: f64,
+}
+
+impl Gathered {
+    const EMPTY: Self = Self { rows: [usize::MAX, 0], columns: [usize::MAX, 0], area: 0, peak: f64::NEG_INFINITY, sum: 0.0 };
+
+    fn join(&mut self, other: &Self) {
+        let hull = |a: [usize; 2], b: [usize; 2]| [a[0].min(b[0]), a[1].max(b[1])];
+        self.rows = hull(self.rows, other.rows);
+        self.columns = hull(self.columns, other.columns);
+        self.area += other.area;
+        self.peak = self.peak.max(other.peak);
+        self.sum += other.sum;
+    }
+
+    fn region(&self) -> Region {
+        Region {
+            top: self.rows[0],
+            left: self.columns[0],
+            height: self.rows[1] - self.rows[0] + 1,
+            width: self.columns[1] - self.columns[0] + 1,
+            area: self.area,
+            peak: self.peak,
+            mean: self.sum / self.area as f64,
+        }
+    }
+}
+
+/// Finds the connected regions of a mask whose rows come one after the other. Only one row of labels is kept.
+#[derive(Default)]
+pub(super) struct RegionScan {
+    /// Rows seen.
+    rows: usize,
+    /// The last row: 0 outside the mask, else 1 more than the number of a part.
+    labels: Vec<u32>,
+    /// Parts of regions in the order of their first pixels. A part that has turned out to touch an earlier one names it.
+    parents: Vec<u32>,
+    parts: Vec<Gathered>,
+}
+
+impl RegionScan {
+    /// The next rows of the heatmap. `is_marked` tells whether a value is in the mask.
+    pub fn add(&mut self, heatmap: ArrayView2<'_, f32>, is_marked: impl Fn(f32) -> bool) {
+        for values in heatmap.axis_iter(Axis(0)) {
+            let above = mem::replace(&mut self.labels, vec![0; values.len()]);
+            for (column, &value) in values.iter().enumerate().filter(|(_, value)| is_marked(**value)) {
+                let own = self.part_at(column, &above);
+                let (place, value) = (self.rows, f64::from(value));
+                self.parts[own as usize].join(&Gathered {
+                    rows: [place; 2],
+                    columns: [column; 2],
+                    area: 1,
+                    peak: value,
+                    sum: value,
+                });
+                self.labels[column] = own + 1;
+            }
+            self.rows += 1;
+        }
+    }
+
+    /// The part that a pixel belongs to: that of the pixels above and to its left, which it joins, or a new one.
+    fn part_at(&mut self, column: usize, above: &[u32]) -> u32 {
+        let around = [
+            column.checked_sub(1).and_then(|left| self.labels.get(left)),
+            column.checked_sub(1).and_then(|left| above.get(left)),
+            above.get(column),
+            above.get(column + 1),
+        ];
+        let mut own = None;
+        for part in around.map(|label| label.and_then(|label| label.checked_sub(1))).into_iter().flatten() {
+            let part = self.first(part);
+            own = Some(own.map_or(part, |own| self.joined(own, part)));
+        }
+        own.unwrap_or_else(|| {
+            self.parents.push(self.parts.len() as u32);
+            self.parts.push(Gathered::EMPTY);
+            self.parts.len() as u32 - 1
+        })
+    }
+
+    /// The first part of the region of a part. The way there becomes shorter for the next one who asks.
+    fn first(&mut self, mut part: u32) -> u32 {
+        while self.parents[part as usize] != part {
+            let next = self.parents[part as usize];
+            self.parents[part as usize] = self.parents[next as usize];
+            part = next;
+        }
+        part
+    }
+
+    /// Joins two first parts to the earlier one.
+    fn joined(&mut self, one: u32, other: u32) -> u32 {
+        let (early, late) = (one.min(other), one.max(other));
+        if early != late {
+            let part = mem::replace(&mut self.parts[late as usize], Gathered::EMPTY);
+            self.parts[early as usize].join(&part);
+            self.parents[late as usize] = early;
+        }
+        early
+    }
+
+    /// The regions, the one with the highest peak first; regions of equal peaks in reading order.
+    pub fn finish(self) -> Vec<Region> {
+        let mut regions: Vec<Region> = self.parts.iter().filter(|part| part.area > 0).map(Gathered::region).collect();
+        regions.sort_by(|a, b| b.peak.total_cmp(&a.peak));
+        regions
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Plane;
+    use crate::detect::metrics::Components;
+    use crate::rng::{Purpose, Stream};
+    use ndarray::{array, s};
+
+    /// The regions of values above 1, a few rows at a time.
+    fn regions(heatmap: &Plane, together: usize) -> Vec<Region> {
+        let mut scan = RegionScan::default();
+        for top in (0..heatmap.nrows()).step_by(together) {
+            scan.add(heatmap.slice(s![top..(top + together).min(heatmap.nrows()), ..]), |value| value > 1.0);
+        }
+        scan.finish()
+    }
+
+    #[test]
+    fn regions_have_boxes_and_statistics_and_are_sorted_by_peak() {
+        let heatmap = array![[2.0, 0.0, 0.0, 0.0], [0.0, 4.0, 0.0, 0.0], [0.0, 0.0, 0.0, 9.0]];
+        let expected = [
+            Region { top: 2, left: 3, height: 1, width: 1, area: 1, peak: 9.0, mean: 9.0 },
+            Region { top: 0, left: 0, height: 2, width: 2, area: 2, peak: 4.0, mean: 3.0 },
+        ];
+        assert_eq!(regions(&heatmap, 3), expected);
+        assert!(regions(&heatmap.mapv(|value| value / 9.0), 1).is_empty());
+    }
+
+    #[test]
+    fn rows_one_by_one_give_the_components_of_the_whole_mask() {
+        let mut stream = Stream::new(5, Purpose::Test, 0, 0);
+        for share in [0.2, 0.4, 0.6] {
+            let heatmap = Plane::from_shape_simple_fn((40, 31), || if stream.uniform() < share { 2.0 } else { 0.0 });
+            let components = Components::of(&heatmap.mapv(|value| value > 1.0));
+            let wanted: Vec<(usize, [usize; 4])> = (0..components.areas.len())
+                .map(|number| {
+                    let is_own = |(at, label): ((usize, usize), &u32)| (*label as usize == number + 1).then_some(at);
+                    let places: Vec<_> = components.labels.indexed_iter().filter_map(is_own).collect();
+                    let bounds = |axis: fn(&(usize, usize)) -> usize| {
+                        let values = places.iter().map(axis);
+                        (values.clone().min().unwrap(), values.max().unwrap())
+                    };
+                    let ((top, bottom), (left, right)) = (bounds(|at| at.0), bounds(|at| at.1));
+                    (places.len(), [top, left, bottom - top + 1, right - left + 1])
+                })
+                .collect();
+            for together in [1, 7, 40] {
+                let found = regions(&heatmap, together);
+                // All peaks are equal, so that the order is that of the first pixels.
+                let found: Vec<_> = found.iter().map(|own| (own.area, [own.top, own.left, own.height, own.width])).collect();
+                assert_eq!(found, wanted, "{share}");
+            }
+        }
+    }
+}
