@@ -97,10 +97,11 @@ impl<B: Backend> Inspector<'_, B> {
             anomalous: found.anomalous,
             score: found.score,
             anomalous_pixels: found.mask.iter().filter(|&&marked| marked).count(),
+            regions: found.regions,
             unlike_training: self.detector.unlike(image)?,
             ..self.blank(path, found.mask.dim(), found.scores)
         };
-        Ok((drafts, Finding { regions: found.regions, ..finding }))
+        Ok((drafts, finding))
     }
 
     /// What is known of a picture of this size before it was inspected, beside its scores.
