@@ -74,7 +74,7 @@ pub fn examine(
     let scale = scale(cutoffs, found.peak);
     let mut outliner = Outliner::new(size);
     let heat = |rows: Option<(&Image, &Plane)>| match rows {
-        Some((rows, values)) => Ok(overlay(rows, values, scale)?.into_raw_vec_and_offset().0),
+        Some((rows, values)) => Ok(overlay(rows, values, scale)?.iter().copied().collect()),
         None => Ok(Vec::new()),
     };
     let outline = |rows: Option<(&Image, &Plane)>| {
