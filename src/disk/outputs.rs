@@ -287,7 +287,7 @@ impl Outputs {
             *record = Some(file);
             Ok(())
         };
-        append().map_err(|error| Error::write(&self.folder.join(RECORD), error))?;
+        append().map_err(|error| Error::write(self.folder.join(RECORD), error))?;
         locked(&self.own).extend(new);
         Ok(())
     }

@@ -46,8 +46,14 @@ fn filters_keys_and_the_enlarged_picture_work() {
             write_png(&path, &Image::from_elem((40, 50, 3), 0.5)).unwrap();
         }
     }
-    let page =
-        Page { rows: &rows, parts: &parts, cutoffs: Cutoffs::given(Some(1.5), None), facts: Vec::new(), notes: Vec::new() };
+    let page = Page {
+        rows: &rows,
+        parts: &parts,
+        cutoffs: Cutoffs::given(Some(1.5), None),
+        knows_training: true,
+        facts: Vec::new(),
+        notes: Vec::new(),
+    };
     std::fs::write(folder.path().join("index.html"), page.render()).unwrap();
     let found = driven(chromium, folder.path(), include_str!("detections.js"));
     let all = ["worst # 1", "bad/é%41", "odd", "good/a", "in/gone.png"];

@@ -133,7 +133,9 @@ fn detect(
     in_order(images, window, pixels, |picture| inspector.inspect(picture), |picture, outcome| collector.take(picture, outcome))?;
     let counts = collector.counts();
     let notes = notes(detector.settings(), cutoffs, counts);
-    let page = Page { rows: &collector.rows, parts, cutoffs, facts: facts(arguments, &detector), notes: notes.clone() };
+    let knows_training = detector.settings().appearance.is_some();
+    let page =
+        Page { rows: &collector.rows, parts, cutoffs, knows_training, facts: facts(arguments, &detector), notes: notes.clone() };
     collector.finish(&page)?;
     note(counts);
     notes.iter().for_each(note);

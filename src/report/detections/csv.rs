@@ -99,7 +99,7 @@ mod tests {
             rows[3].join("|"),
             "in/a <&> \"quoted\", 100%.png|a <&> \"quoted\", 100%|anomalous|1.500000001|1.5|8|12|0.125|7|1|3|1|2|4|7|0.5||"
         );
-        assert_eq!(rows[2].join("|"), "in/broken.png|broken|skipped||||||||||||||||is empty (0 bytes)");
+        assert_eq!(rows[2].join("|"), "in/broken.png|broken|skipped|||||||||||||||is empty (0 bytes)");
         assert_eq!(rows[4][16], "unlike the training images: its mean of red is 0.9");
         assert_eq!(COLUMNS.len(), 3 + NUMBERS + 2);
     }

@@ -28,6 +28,8 @@ pub struct Page<'a> {
     pub parts: &'a Parts,
     /// The thresholds that the program has used.
     pub cutoffs: Cutoffs,
+    /// Whether the model knows what its training images look like.
+    pub knows_training: bool,
     /// Names and values that identify the model.
     pub facts: Vec<(String, String)>,
     /// Sentences about the verdicts.
@@ -65,7 +67,12 @@ impl Page<'_> {
         let cards = [
             threshold("image threshold", self.cutoffs.image, "no verdicts: give --threshold"),
             threshold("pixel threshold", self.cutoffs.pixel, "no masks and regions: give --pixel-threshold"),
-            card("unlike the training images", &counts.unlike.to_string(), "the verdict about such an image means little"),
+            match self.knows_training {
+                true => {
+                    card("unlike the training images", &counts.unlike.to_string(), "the verdict about such an image means little")
+                }
+                false => card("unlike the training images", "not known", "the model does not record what they look like"),
+            },
             card("skipped", &counts.skipped.to_string(), "files that could not be inspected"),
         ];
         let note = |text: &String| format!("<p class=\"note\">{}</p>\n", escape(text));
@@ -213,7 +220,7 @@ mod tests {
         let parts = parts.iter().copied().collect();
         let cutoffs = Cutoffs::given(Some(1.5), Some(0.123_456_789_012));
         let facts = vec![("model".to_owned(), "<m>".to_owned())];
-        Page { rows: &rows, parts: &parts, cutoffs, facts, notes: vec!["a & b".to_owned()] }.render()
+        Page { rows: &rows, parts: &parts, cutoffs, knows_training: true, facts, notes: vec!["a & b".to_owned()] }.render()
     }
 
     #[test]
@@ -222,7 +229,10 @@ mod tests {
         let places = ["worst.json", "quoted", "odd.json", "b/plain.json", "in/broken.png"].map(|name| html.find(name).unwrap());
         assert!(places.is_sorted(), "{places:?}");
         assert!(html.contains("<h1>2 of 4 anomalous, 1 skipped</h1>") && html.contains("is empty (0 bytes)"));
-        assert!(is_balanced(&html.replace("<input", "<img")), "not balanced");
+        // The signs of the script are no tags.
+        let (before, rest) = html.split_once("<script>").unwrap();
+        let markup = format!("{before}{}", rest.split_once("</script>").unwrap().1);
+        assert!(is_balanced(&markup.replace("<input", "<img")), "not balanced");
     }
 
     #[test]
