@@ -130,7 +130,12 @@ impl Error {
 
     /// The system refused to write `path`.
     pub fn write(path: impl AsRef<Path>, source: io::Error) -> Self {
-        Self::io(path, "cannot be written", source)
+        Self::io(path, CANNOT_WRITE, source)
+    }
+
+    /// Whether the innermost error is that the system refused to write, because the disk is full for example.
+    pub fn is_of_writing(&self) -> bool {
+        matches!(self.root(), Self::Io { action: CANNOT_WRITE, .. })
     }
 
     /// The system refused to access `path`. `action` says what failed, e.g. `cannot be listed`.
@@ -204,6 +209,7 @@ impl Error {
 }
 
 const CANNOT_READ: &str = "cannot be read";
+const CANNOT_WRITE: &str = "cannot be written";
 
 /// Why the system refused. A missing file gives the same text wherever it is read.
 fn refusal(action: &str, error: &io::Error) -> String {

@@ -10,6 +10,7 @@ mod cli {
     mod data;
     mod demo;
     mod detect;
+    mod detect_results;
     mod device;
     mod dry_run;
     mod evaluate;

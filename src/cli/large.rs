@@ -10,6 +10,7 @@ use crate::detect::{Cutoffs, Detector, StripExamination, StripSink};
 use crate::disk::{Draft, Outputs, npy};
 use crate::ops::Backend;
 use crate::report::colour::{Scale, overlay};
+use crate::report::detections::{Outliner, Part, Parts};
 use crate::{Error, Result};
 
 /// Where the files of a picture go.
@@ -17,24 +18,39 @@ pub struct Files {
     pub map: PathBuf,
     pub heatmap: PathBuf,
     pub mask: PathBuf,
+    pub overlay: PathBuf,
     pub reconstruction: PathBuf,
+}
+
+impl Files {
+    /// The files that `file` names for each part.
+    pub fn of(file: impl Fn(Part) -> PathBuf) -> Self {
+        Self {
+            map: file(Part::Map),
+            heatmap: file(Part::Heatmap),
+            mask: file(Part::Mask),
+            overlay: file(Part::Overlay),
+            reconstruction: file(Part::Reconstruction),
+        }
+    }
 }
 
 /// The files of a picture, complete but not yet named, and what was found.
 pub struct Examined {
+    /// Those of the wanted parts, in the order of [`Part::ALL`].
     pub drafts: Vec<Draft>,
     pub found: StripExamination,
     /// Pixels in the mask.
     pub marked: usize,
 }
 
-/// Examines a picture strip by strip and writes what is found as drafts in `outputs`. The picture at `path` is read twice, because the heatmap is drawn over
-/// it with a scale that may depend on all of its values.
+/// Examines a picture strip by strip and writes what is found as drafts in `outputs`. The picture at `path` is read again for the heatmap, which is drawn over
+/// it with a scale that may depend on all of its values, and for the outlines of the mask.
 pub fn examine(
     detector: &Detector<impl Backend>,
     cutoffs: Cutoffs,
     (path, strips): (&Path, Strips),
-    (outputs, files): (&Outputs, &Files),
+    (outputs, files, parts): (&Outputs, &Files, &Parts),
 ) -> Result<Examined> {
     let (size, mut strips) = (strips.size(), strips);
     // Before the first file is made.
@@ -55,13 +71,29 @@ pub fn examine(
         let found = found.map_err(|error| error.in_file(path))?;
         (found, sink.finish()?)
     };
-    let again = strips.again()?;
-    if again.size() != size {
-        return Err(Error::file(path, "was changed while it was read"));
-    }
     let scale = scale(cutoffs, found.peak);
-    let heatmap = draw(again, (&mut map, &files.map), scale, (outputs, &files.heatmap))?;
-    Ok(Examined { drafts: vec![map, heatmap, mask, reconstruction], found, marked })
+    let mut outliner = Outliner::new(size);
+    let heat = |rows: Option<(&Image, &Plane)>| match rows {
+        Some((rows, values)) => Ok(overlay(rows, values, scale)?.iter().copied().collect()),
+        None => Ok(Vec::new()),
+    };
+    let outline = |rows: Option<(&Image, &Plane)>| {
+        Ok(match rows {
+            Some((rows, values)) => outliner.add(rows, &values.mapv(|value| cutoffs.marks(value))),
+            None => outliner.finish(),
+        })
+    };
+    let mut drawn = Vec::new();
+    if parts.contains(&Part::Heatmap) {
+        drawn.push((Part::Heatmap, draw(&strips, (&mut map, &files.map), (outputs, &files.heatmap), heat)?));
+    }
+    if parts.contains(&Part::Overlay) {
+        drawn.push((Part::Overlay, draw(&strips, (&mut map, &files.map), (outputs, &files.overlay), outline)?));
+    }
+    drawn.extend([(Part::Map, map), (Part::Mask, mask), (Part::Reconstruction, reconstruction)]);
+    drawn.retain(|(part, _)| parts.contains(part));
+    drawn.sort_by_key(|(part, _)| *part);
+    Ok(Examined { drafts: drawn.into_iter().map(|(_, draft)| draft).collect(), found, marked })
 }
 
 /// As [`Scale::for_heatmap`], of a heatmap with this largest value.
@@ -69,9 +101,20 @@ fn scale(cutoffs: Cutoffs, peak: f32) -> Scale {
     Scale::for_heatmap(&Plane::from_elem((1, 1), peak), cutoffs.pixel.map(|threshold| threshold.value))
 }
 
-/// The heatmap over the picture, from the file of the map.
-fn draw(mut strips: Strips, (map, name): (&mut Draft, &Path), scale: Scale, (outputs, path): (&Outputs, &Path)) -> Result<Draft> {
-    let ((height, width), refuse) = (strips.size(), |error| Error::write(path, error));
+/// A picture that `paint` draws from the rows of another one and of its map: it returns the values of the rows that are done, and at the end, when
+/// there is no row any more, those that are left.
+fn draw(
+    strips: &Strips,
+    (map, name): (&mut Draft, &Path),
+    (outputs, path): (&Outputs, &Path),
+    mut paint: impl FnMut(Option<(&Image, &Plane)>) -> Result<Vec<f32>>,
+) -> Result<Draft> {
+    let refuse = |error| Error::write(path, error);
+    let mut again = strips.again()?;
+    let (height, width) = strips.size();
+    if again.size() != (height, width) {
+        return Err(Error::file(strips.path(), "was changed while it was read"));
+    }
     let mut draft = outputs.draft(path)?;
     let mut rows = PngRows::new(&mut draft, (height, width), 3).map_err(refuse)?;
     let mut values =
@@ -79,8 +122,9 @@ fn draw(mut strips: Strips, (map, name): (&mut Draft, &Path), scale: Scale, (out
     for _ in 0..height {
         let row: Vec<f32> = values.by_ref().take(width).collect::<io::Result<_>>().map_err(|error| Error::read(name, error))?;
         let row = Plane::from_shape_vec((1, width), row).map_err(|_| Error::file(name, "is shorter than it was"))?;
-        rows.write(&overlay(&strips.next(1)?, &row, scale)?).map_err(refuse)?;
+        rows.write(&paint(Some((&again.next(1)?, &row)))?).map_err(refuse)?;
     }
+    rows.write(&paint(None)?).map_err(refuse)?;
     rows.finish().map_err(refuse)?;
     Ok(draft)
 }
@@ -123,7 +167,7 @@ impl StripSink for Sink<'_> {
 mod tests {
     use super::*;
     use crate::backend::Cpu;
-    use crate::data::{encode_mask_png, encode_png, read_image, write_png};
+    use crate::data::{read_image, write_png};
     use crate::detect::{DetectionConfig, Settings};
     use crate::model::{Architecture, Autoencoder, Parameters};
     use crate::rng::{Purpose, Stream};
@@ -133,6 +177,31 @@ mod tests {
         let parameters = Parameters::initialise(&Cpu::new(), &architecture, 4).unwrap();
         let detection = DetectionConfig { tile: Some(32), overlap: Some(8), window: 3, ..DetectionConfig::default() };
         Detector::new(&Cpu::new(), parameters, Settings { detection, ..Settings::default() })
+    }
+
+    fn all() -> Parts {
+        Part::ALL.into()
+    }
+
+    #[test]
+    fn only_the_wanted_files_are_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        write_png(&path, &Image::from_elem((90, 41, 3), 0.5)).unwrap();
+        let out = folder.path().join("out");
+        let outputs = Outputs::new(&out, "detect", false).unwrap();
+        let files = Files::of(|part| out.join(part.ending()));
+        for wanted in [vec![], vec![Part::Overlay], vec![Part::Map, Part::Heatmap]] {
+            let strips = Strips::open(&path, 0.0).unwrap();
+            let parts: Parts = wanted.iter().copied().collect();
+            let found = examine(&detector(), Cutoffs::default(), (&path, strips), (&outputs, &files, &parts)).unwrap();
+            outputs.replace_by_drafts(found.drafts, &[]).unwrap();
+            for part in Part::ALL {
+                let file = out.join(part.ending());
+                assert_eq!(file.exists(), wanted.contains(&part), "{part:?}");
+                let _ = std::fs::remove_file(file);
+            }
+        }
     }
 
     #[test]
@@ -146,10 +215,11 @@ mod tests {
             let cutoffs = Cutoffs::given(Some(1.0), pixel);
             let whole = detector().examine_with(&image, cutoffs).unwrap();
             let outputs = Outputs::new(folder.path(), "detect", false).unwrap();
-            let files = Files { map: at("m.npy"), heatmap: at("h.png"), mask: at("k.png"), reconstruction: at("r.png") };
+            let files = Files::of(|part| at(part.ending()));
             let before = std::fs::read(&files.map).ok();
             let strips = Strips::open(&path, 0.0).unwrap();
-            let Examined { drafts, found, marked } = examine(&detector(), cutoffs, (&path, strips), (&outputs, &files)).unwrap();
+            let Examined { drafts, found, marked } =
+                examine(&detector(), cutoffs, (&path, strips), (&outputs, &files, &all())).unwrap();
             assert!(std::fs::read(&files.map).ok() == before, "until all files are complete, the old ones stay");
             outputs.replace_by_drafts(drafts, &[]).unwrap();
             assert_eq!((found.anomalous, &found.regions.len()), (whole.anomalous, &whole.regions.len()));
@@ -157,13 +227,13 @@ mod tests {
             let map: ndarray::ArrayD<f32> = npy::read(&files.map).unwrap();
             assert_eq!(map.shape(), [90, 41]);
             assert!(map.iter().zip(&whole.heatmap).all(|(a, b)| (a - b).abs() < 1e-7));
-            let scale = Scale::for_heatmap(&whole.heatmap, pixel);
-            for (file, expected) in [
-                (&files.heatmap, encode_png(&overlay(&image, &whole.heatmap, scale).unwrap()).unwrap()),
-                (&files.mask, encode_mask_png(&whole.mask.mapv(f32::from)).unwrap()),
-                (&files.reconstruction, encode_png(&whole.reconstruction).unwrap()),
+            for (file, part) in [
+                (&files.heatmap, Part::Heatmap),
+                (&files.mask, Part::Mask),
+                (&files.overlay, Part::Overlay),
+                (&files.reconstruction, Part::Reconstruction),
             ] {
-                std::fs::write(at("expected.png"), expected).unwrap();
+                std::fs::write(at("expected.png"), part.encode(&image, &whole).unwrap()).unwrap();
                 let (found, expected) = (read_image(file).unwrap(), read_image(&at("expected.png")).unwrap());
                 let differ = found.iter().zip(&expected).filter(|(a, b)| (*a - *b).abs() > 1.5 / 255.0).count();
                 assert_eq!((differ, found.dim()), (0, expected.dim()), "{}", file.display());
@@ -179,9 +249,10 @@ mod tests {
         let out = folder.path().join("out");
         let outputs = Outputs::new(&out, "detect", false).unwrap();
         let at = |name: &str| out.join(name);
-        let files = Files { map: at("m.npy"), heatmap: at("h.png"), mask: at("k.png"), reconstruction: at("r.png") };
+        let files = Files::of(|part| at(part.ending()));
         let strips = Strips::open(&path, 0.0).unwrap();
-        let error = examine(&detector(), Cutoffs::default(), (&path, strips), (&outputs, &files)).err().unwrap().to_string();
+        let error =
+            examine(&detector(), Cutoffs::default(), (&path, strips), (&outputs, &files, &all())).err().unwrap().to_string();
         assert!(error.ends_with("a.pgm: the PNM data end before the last row"), "{error}");
         assert_eq!(std::fs::read_dir(&out).unwrap().count(), 0);
     }

@@ -45,7 +45,7 @@ pub use png_rows::PngRows;
 pub use prepare::{Fit, Preparation};
 pub use resident::ResidentSet;
 pub use resize::{crop, pad_reflect, resize};
-pub use strips::Strips;
+pub use strips::{Strips, stored_pixels};
 pub use test_image::{GOOD, TestImage};
 pub use texture::{Defect, Defective, Family};
 pub use validation::{ValidationImage, ValidationSet, held_out_number, write_validation_set};

@@ -35,10 +35,7 @@ impl Strips {
     /// # Errors
     /// A file that cannot be opened; as [`Strips::open`].
     pub fn of_large(path: &Path, white_level: f64) -> Result<Option<Self>> {
-        let (format, source) = source(path)?;
-        let size = format.and_then(|format| decode::stored_size(format, source)).and_then(std::result::Result::ok);
-        let pixels = size.map_or(0, |[height, width]| u64::from(height) * u64::from(width));
-        let is_large = (MAX_PIXELS + 1..=MOST_PIXELS).contains(&pixels);
+        let is_large = (MAX_PIXELS + 1..=MOST_PIXELS).contains(&stored_pixels(path)?);
         is_large.then(|| Self::open(path, white_level)).transpose()
     }
 
@@ -67,6 +64,11 @@ impl Strips {
         Self::open(&self.path, self.white_level)
     }
 
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Height and width.
     pub fn size(&self) -> (usize, usize) {
         self.rows.size()
@@ -84,6 +86,16 @@ impl Strips {
         let pixels = samples.over_white(self.white_level).map_err(refuse)?;
         image(height, width, pixels).map_err(|error| error.in_file(&self.path))
     }
+}
+
+/// Pixels of a picture as its header tells, from the beginning of the file; 0 if that does not tell.
+///
+/// # Errors
+/// A file that cannot be opened.
+pub fn stored_pixels(path: &Path) -> Result<u64> {
+    let (format, source) = source(path)?;
+    let size = format.and_then(|format| decode::stored_size(format, source)).and_then(std::result::Result::ok);
+    Ok(size.map_or(0, |[height, width]| u64::from(height) * u64::from(width)))
 }
 
 /// The format of a file, if it is known, and its bytes from the first one on.

@@ -24,8 +24,8 @@ pub struct Detector<B: Backend> {
     backend: B,
     parameters: Arc<Parameters<B>>,
     settings: Settings,
-    /// Kept between images. Each call takes it out of the mutex, so threads do not wait for each other.
-    inference: Mutex<Option<Inference<B>>>,
+    /// Kept between images, one for each thread that was inspecting at the same time. Each call takes one out, so threads do not wait for each other.
+    idle: Mutex<Vec<Inference<B>>>,
 }
 
 /// A detector that judges held-out normal images. A relative image score would be too low for an image that has itself contributed to
@@ -72,7 +72,7 @@ struct Comparison {
 impl<B: Backend> Detector<B> {
     /// A detector from weights in memory.
     pub fn new(backend: &B, parameters: Parameters<B>, settings: Settings) -> Self {
-        Self { backend: backend.clone(), parameters: Arc::new(parameters), settings, inference: Mutex::default() }
+        Self { backend: backend.clone(), parameters: Arc::new(parameters), settings, idle: Mutex::default() }
     }
 
     /// A detector from a weight file.
@@ -265,11 +265,11 @@ impl<B: Backend> Detector<B> {
     }
 
     fn infer(&self, shape: Shape, x: &[f32]) -> Result<Vec<f32>> {
-        let waiting = || self.inference.lock().unwrap_or_else(PoisonError::into_inner);
-        let idle = waiting().take();
-        let mut inference = idle.unwrap_or_else(|| Inference::new(&self.backend, Arc::clone(&self.parameters)));
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = idle().pop();
+        let mut inference = own.unwrap_or_else(|| Inference::new(&self.backend, Arc::clone(&self.parameters)));
         let output = inference.run(shape, x);
-        *waiting() = Some(inference);
+        idle().push(inference);
         output
     }
 

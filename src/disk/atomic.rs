@@ -8,6 +8,7 @@ use tempfile::NamedTempFile;
 
 use super::followed;
 use super::leftovers::temporary_file;
+use super::settle::wait_for;
 use crate::error::{Error, Result};
 
 /// Writes `path` through `write`: first to a hidden temporary file in the same folder, which is renamed to `path` once it is
@@ -85,7 +86,7 @@ impl Written {
         let path = followed(path)?;
         let folder = folder_of(&path);
         // Renaming over a device such as /dev/null would replace it.
-        if path.exists() && !path.is_file() {
+        if path.metadata().is_ok_and(|about| !about.is_file()) {
             return Err(Error::file(&path, "cannot be written: it exists and is not a regular file"));
         }
         if !folder.is_dir() {
@@ -106,7 +107,7 @@ impl Written {
 
     /// Waits until the file is on the disk.
     pub(super) fn complete(&self) -> Result<()> {
-        self.temporary.as_file().sync_all().map_err(|error| Error::write(&self.path, error))
+        wait_for(self.temporary.as_file()).map_err(|error| Error::write(&self.path, error))
     }
 
     pub(super) fn rename(self) -> Result<()> {

@@ -8,11 +8,13 @@ use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest, Sha256};
 
 use super::atomic::{Written, folder_of, swap};
+use super::settle::{Unsettled, settle};
 use super::{bounded, check_output_file, make_folder};
 use crate::error::{Error, Result};
 
@@ -36,6 +38,13 @@ pub struct Outputs {
     inputs: HashSet<PathBuf>,
     /// Digests in the record with this command.
     own: Mutex<HashSet<String>>,
+    /// The record once something was added to it.
+    record: Mutex<Option<File>>,
+    /// Folders that were made or found.
+    made: Mutex<HashSet<PathBuf>>,
+    /// Whether each file is on the disk before it gets its name.
+    waits: AtomicBool,
+    unsettled: Mutex<Unsettled>,
 }
 
 impl Outputs {
@@ -51,7 +60,17 @@ impl Outputs {
         };
         let text = String::from_utf8_lossy(&text);
         let own = text.lines().filter_map(|line| line.strip_prefix(command)?.strip_prefix(' ')).map(str::to_owned).collect();
-        Ok(Self { folder: folder.to_owned(), command, overwrite, inputs: HashSet::new(), own: Mutex::new(own) })
+        Ok(Self {
+            folder: folder.to_owned(),
+            command,
+            overwrite,
+            inputs: HashSet::new(),
+            own: Mutex::new(own),
+            record: Mutex::default(),
+            made: Mutex::default(),
+            waits: AtomicBool::new(true),
+            unsettled: Mutex::default(),
+        })
     }
 
     /// The outputs of a command that writes the single file `path`, which is checked before long work starts.
@@ -67,9 +86,32 @@ impl Outputs {
 
     /// The same, which never replaces one of these files either.
     #[must_use]
-    pub fn protecting<P: AsRef<Path>>(mut self, inputs: impl IntoIterator<Item = P>) -> Self {
-        self.inputs.extend(inputs.into_iter().filter_map(|path| path.as_ref().canonicalize().ok()));
+    pub fn protecting<P: AsRef<Path>>(self, inputs: impl IntoIterator<Item = P>) -> Self {
+        self.protecting_real(inputs.into_iter().filter_map(|path| path.as_ref().canonicalize().ok()))
+    }
+
+    /// The same for paths that are absolute and have no links.
+    #[must_use]
+    pub fn protecting_real(mut self, inputs: impl IntoIterator<Item = PathBuf>) -> Self {
+        self.inputs.extend(inputs);
         self
+    }
+
+    /// The same for very many files: no file is waited for until [`settle`](Self::settle) waits for all of them. A file still gets its name only
+    /// when it is complete, so that a kill leaves no half of one. After a loss of power, files that were written before `settle` may be damaged.
+    #[must_use]
+    pub fn in_haste(self) -> Self {
+        self.waits.store(false, Ordering::Relaxed);
+        self
+    }
+
+    /// Waits until all that was written [in haste](Self::in_haste) is on the disk. Files that are written later are waited for one by one.
+    ///
+    /// # Errors
+    /// The disk reports that it has lost something.
+    pub fn settle(&self) -> Result<()> {
+        self.waits.store(true, Ordering::Relaxed);
+        settle(&std::mem::take(&mut *locked(&self.unsettled)))
     }
 
     /// The folder.
@@ -82,13 +124,15 @@ impl Outputs {
     /// # Errors
     /// It is an input or no regular file, or this command did not write it.
     pub fn check(&self, path: &Path) -> Result<()> {
-        if path.exists() && !path.is_file() {
+        // One question for a file that is not there, as most are not.
+        let Ok(about) = path.metadata() else { return Ok(()) };
+        if !about.is_file() {
             return Err(Error::file(path, "cannot be written: it exists and is not a regular file"));
         }
         if path.canonicalize().is_ok_and(|path| self.inputs.contains(&path)) {
             return Err(Error::file(path, "is an input, and the output would replace it; choose another place for the output"));
         }
-        if self.overwrite || !path.is_file() || self.is_own(path)? {
+        if self.overwrite || self.is_own(path)? {
             return Ok(());
         }
         let command = self.command;
@@ -104,12 +148,8 @@ impl Outputs {
     /// # Errors
     /// As [`check`](Self::check), or the file or the record cannot be written.
     pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
-        self.check(path)?;
-        make_folder(folder_of(path))?;
-        let written = Written::new(path, |file| file.write_all(bytes))?;
-        // Before the file gets its name, so that a command that is killed in between knows the file later.
-        self.note(self.digest(path, bytes))?;
-        written.rename()
+        let draft = self.filled(path, bytes)?;
+        self.finished(vec![draft])?.into_iter().try_for_each(Written::rename)
     }
 
     /// Replaces several files that belong together, and removes the `obsolete` ones. All are complete on the disk before the first old one goes:
@@ -121,12 +161,18 @@ impl Outputs {
     pub fn replace_together(&self, files: &[(PathBuf, Vec<u8>)], obsolete: &[PathBuf]) -> Result<()> {
         let paths = || files.iter().map(|(path, _)| path);
         paths().chain(obsolete).try_for_each(|path| self.check(path))?;
-        let drafts = files.iter().map(|(path, bytes)| {
-            let mut draft = self.draft(path)?;
-            draft.write_all(bytes).map_err(|error| Error::write(path, error))?;
-            Ok(draft)
-        });
+        let drafts = files.iter().map(|(path, bytes)| self.filled(path, bytes));
         self.replace_by_drafts(drafts.collect::<Result<Vec<_>>>()?, obsolete)
+    }
+
+    /// A draft with all of its bytes.
+    ///
+    /// # Errors
+    /// As [`draft`](Self::draft), or it cannot be written.
+    pub fn filled(&self, path: &Path, bytes: &[u8]) -> Result<Draft> {
+        let mut draft = self.draft(path)?;
+        draft.write_all(bytes).and_then(|()| draft.flush()).map_err(|error| Error::write(path, error))?;
+        Ok(draft)
     }
 
     /// Begins a file in the folder that is too large for the memory. It gets its name by [`replace_by_drafts`](Self::replace_by_drafts); until
@@ -136,7 +182,7 @@ impl Outputs {
     /// As [`check`](Self::check), or the file cannot be created.
     pub fn draft(&self, path: &Path) -> Result<Draft> {
         self.check(path)?;
-        make_folder(folder_of(path))?;
+        self.make_folder(folder_of(path))?;
         Ok(Draft { written: Written::begin(path)?, hash: self.begun(path), waiting: Vec::new() })
     }
 
@@ -146,15 +192,23 @@ impl Outputs {
     /// As there.
     pub fn replace_by_drafts(&self, drafts: Vec<Draft>, obsolete: &[PathBuf]) -> Result<()> {
         obsolete.iter().try_for_each(|path| self.check(path))?;
+        swap(self.finished(drafts)?, obsolete)
+    }
+
+    /// Completes drafts and notes them in the record, before they get their names, so that a command that is killed in between knows them later.
+    fn finished(&self, drafts: Vec<Draft>) -> Result<Vec<Written>> {
         let finish = |mut draft: Draft| {
             draft.flush().map_err(|error| Error::write(draft.written.path(), error))?;
-            draft.written.complete()?;
+            match self.waits.load(Ordering::Relaxed) {
+                true => draft.written.complete()?,
+                false => locked(&self.unsettled).add(draft.written.path()),
+            }
             Ok((draft.written, hexadecimal(draft.hash)))
         };
-        let (written, digests): (Vec<_>, Vec<_>) =
-            drafts.into_iter().map(finish).collect::<Result<Vec<_>>>()?.into_iter().unzip();
-        digests.into_iter().try_for_each(|digest| self.note(digest))?;
-        swap(written, obsolete)
+        let finished = drafts.into_iter().map(finish).collect::<Result<Vec<_>>>()?;
+        let (written, digests): (Vec<_>, Vec<_>) = finished.into_iter().unzip();
+        self.note(digests)?;
+        Ok(written)
     }
 
     /// Notes files in the folder that this command has written by other means.
@@ -162,7 +216,8 @@ impl Outputs {
     /// # Errors
     /// A file that cannot be read, or the record cannot be written.
     pub fn adopt<P: AsRef<Path>>(&self, paths: impl IntoIterator<Item = P>) -> Result<()> {
-        paths.into_iter().try_for_each(|path| self.note(self.digest_of(path.as_ref())?))
+        let digests = paths.into_iter().map(|path| self.digest_of(path.as_ref())).collect::<Result<_>>()?;
+        self.note(digests)
     }
 
     /// Whether this command wrote a file as it is now.
@@ -170,7 +225,7 @@ impl Outputs {
     /// # Errors
     /// The file cannot be read.
     pub fn is_own(&self, path: &Path) -> Result<bool> {
-        let is_empty = self.own.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+        let is_empty = locked(&self.own).is_empty();
         // Nothing needs to be read if the command never wrote anything here.
         Ok(!is_empty && self.knows(&self.digest_of(path)?))
     }
@@ -192,7 +247,7 @@ impl Outputs {
     /// # Errors
     /// The record cannot be written.
     pub fn claim(&self) -> Result<()> {
-        self.note(WHOLE.to_owned())
+        self.note(vec![WHOLE.to_owned()])
     }
 
     /// Whether this command has claimed the folder.
@@ -201,33 +256,52 @@ impl Outputs {
     }
 
     fn knows(&self, digest: &str) -> bool {
-        self.own.lock().unwrap_or_else(PoisonError::into_inner).contains(digest)
+        locked(&self.own).contains(digest)
     }
 
-    /// Adds a line to the record, in one write, so that several processes may do it at once.
-    fn note(&self, digest: String) -> Result<()> {
-        if self.knows(&digest) {
+    /// As [`make_folder`](super::make_folder), which asks the system many questions, once for each folder.
+    fn make_folder(&self, folder: &Path) -> Result<()> {
+        if locked(&self.made).contains(folder) {
             return Ok(());
         }
-        make_folder(&self.folder)?;
-        let path = self.folder.join(RECORD);
-        let append = || -> io::Result<()> {
-            let mut file = OpenOptions::new().create(true).append(true).read(true).open(&path)?;
-            let before = match last_byte(&mut file)? {
-                None => format!("{HEADING}\n"),
-                Some(b'\n') => String::new(),
-                // A full disk has cut off the last line.
-                Some(_) => "\n".to_owned(),
-            };
-            file.write_all(format!("{before}{} {digest}\n", self.command).as_bytes())
-        };
-        append().map_err(|error| Error::write(&path, error))?;
-        self.own.lock().unwrap_or_else(PoisonError::into_inner).insert(digest);
+        make_folder(folder)?;
+        locked(&self.made).insert(folder.to_owned());
         Ok(())
     }
 
-    fn digest(&self, path: &Path, bytes: &[u8]) -> String {
-        hexadecimal(self.begun(path).chain_update(bytes))
+    /// Adds lines to the record, in one write, so that several processes may do it at once.
+    fn note(&self, digests: Vec<String>) -> Result<()> {
+        let new: Vec<String> = digests.into_iter().filter(|digest| !self.knows(digest)).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        self.make_folder(&self.folder)?;
+        let mut record = locked(&self.record);
+        let mut append = || -> io::Result<()> {
+            let (mut file, before) = match record.take() {
+                Some(file) => (file, String::new()),
+                None => self.opened_record()?,
+            };
+            let lines: String = new.iter().map(|digest| format!("{} {digest}\n", self.command)).collect();
+            file.write_all(format!("{before}{lines}").as_bytes())?;
+            *record = Some(file);
+            Ok(())
+        };
+        append().map_err(|error| Error::write(self.folder.join(RECORD), error))?;
+        locked(&self.own).extend(new);
+        Ok(())
+    }
+
+    /// The record, and what must come before the next line.
+    fn opened_record(&self) -> io::Result<(File, String)> {
+        let mut file = OpenOptions::new().create(true).append(true).read(true).open(self.folder.join(RECORD))?;
+        let before = match last_byte(&mut file)? {
+            None => format!("{HEADING}\n"),
+            Some(b'\n') => String::new(),
+            // A full disk has cut off the last line.
+            Some(_) => "\n".to_owned(),
+        };
+        Ok((file, before))
     }
 
     /// The digest of an existing file, read in pieces.
@@ -249,6 +323,21 @@ impl Outputs {
         let parts: Vec<&[u8]> = name.components().map(|part| part.as_os_str().as_encoded_bytes()).collect();
         Sha256::new_with_prefix(parts.join(&b'/')).chain_update(b"\0")
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The last byte of a file, if it has one.
+fn last_byte(file: &mut File) -> io::Result<Option<u8>> {
+    if file.metadata()?.len() == 0 {
+        return Ok(None);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(Some(last[0]))
 }
 
 /// Bytes of a draft that are written together.
@@ -284,6 +373,9 @@ impl Write for Draft {
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
         self.hash.update(&self.waiting);
         let file = self.written.file();
         file.seek(SeekFrom::End(0))?;
@@ -291,17 +383,6 @@ impl Write for Draft {
         self.waiting.clear();
         Ok(())
     }
-}
-
-/// The last byte of a file, if it has one.
-fn last_byte(file: &mut File) -> io::Result<Option<u8>> {
-    if file.metadata()?.len() == 0 {
-        return Ok(None);
-    }
-    let mut last = [0];
-    file.seek(SeekFrom::End(-1))?;
-    file.read_exact(&mut last)?;
-    Ok(Some(last[0]))
 }
 
 fn hexadecimal(hash: Sha256) -> String {
@@ -360,6 +441,22 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_a_full_disk_has_cut_off_does_not_spoil_the_next_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+        let outputs = || Outputs::new(folder.path(), "detect", false).unwrap();
+        outputs().write(&a, b"a").unwrap();
+        let record = folder.path().join(RECORD);
+        let text = std::fs::read_to_string(&record).unwrap();
+        for cut in [text.len() - 1, text.len() - 40, 10] {
+            std::fs::write(&record, &text[..cut]).unwrap();
+            outputs().write(&b, b"b").unwrap();
+            assert!(outputs().is_own(&b).unwrap(), "{cut}: {:?}", std::fs::read_to_string(&record));
+            std::fs::remove_file(&b).unwrap();
+        }
+    }
+
+    #[test]
     fn a_draft_is_nothing_until_it_is_complete_and_then_ours() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/a.npy");
@@ -386,19 +483,17 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_a_full_disk_has_cut_off_does_not_spoil_the_next_one() {
+    fn files_in_haste_are_waited_for_together() {
         let folder = tempfile::tempdir().unwrap();
-        let (a, b) = (folder.path().join("a"), folder.path().join("b"));
-        let outputs = || Outputs::new(folder.path(), "detect", false).unwrap();
-        outputs().write(&a, b"a").unwrap();
-        let record = folder.path().join(RECORD);
-        let text = std::fs::read_to_string(&record).unwrap();
-        for cut in [text.len() - 1, text.len() - 40, 10] {
-            std::fs::write(&record, &text[..cut]).unwrap();
-            outputs().write(&b, b"b").unwrap();
-            assert!(outputs().is_own(&b).unwrap(), "{cut}: {:?}", std::fs::read_to_string(&record));
-            std::fs::remove_file(&b).unwrap();
-        }
+        let outputs = Outputs::new(folder.path(), "detect", false).unwrap().in_haste();
+        let pairs = |number: usize| ["a", "b"].map(|name| (folder.path().join(format!("{number}/{name}")), vec![7; 100]));
+        (0..20).for_each(|number| outputs.replace_together(&pairs(number), &[]).unwrap());
+        assert_eq!(locked(&outputs.unsettled).len(), 40);
+        outputs.settle().unwrap();
+        outputs.write(&folder.path().join("last"), b"x").unwrap();
+        assert_eq!(locked(&outputs.unsettled).len(), 0, "the last file was waited for at once");
+        let own = Outputs::new(folder.path(), "detect", false).unwrap();
+        assert!((0..20).flat_map(pairs).all(|(path, _)| own.is_own(&path).unwrap()));
     }
 
     #[test]

@@ -20,6 +20,7 @@
 //! | `network` | a network as SVG, from its graph |
 //! | `figures` | the figures of the paper, of an evaluation and of an ablation, with their page |
 //! | `roofline` | operations under the peaks of memory and arithmetic, as SVG |
+//! | `detections` | what `detect` has found: JSON, pictures, a table, an HTML page |
 //! | `reproduction` | the report of a reproduction: an HTML folder with tables and a gallery |
 //! | `audit` | the card of an audit: a table, sentences and an HTML page |
 //! | `claims` | results of the claims of the theory: a table, a sentence and an HTML page |
@@ -31,6 +32,7 @@ pub mod claims;
 pub mod colour;
 pub mod comparison;
 pub mod curves;
+pub mod detections;
 mod document;
 pub mod example;
 pub mod figure;

@@ -7,6 +7,7 @@ mod config;
 mod demo;
 mod early_warning;
 mod evaluation;
+mod in_order;
 mod keys;
 mod log;
 mod memory;
@@ -27,6 +28,7 @@ pub use evaluation::{
     EvaluationReport, Measured, PartialReport, Split, evaluate_detector, evaluate_maps, evaluate_test_set, evaluate_with_maps,
     protocol,
 };
+pub use in_order::{Window, in_order};
 pub use log::{Log, LogEntry, LogLine, ValidationEntry, ValidationScores, WarningEntry, WarningKind};
 pub use memory::{check_evaluation_memory, check_training_memory, check_weight_memory, training_memory};
 pub use own_files::{check_own_files, remove_files_in_the_way};

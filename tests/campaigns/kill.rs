@@ -86,8 +86,16 @@ fn sides<'a>(paths: impl Iterator<Item = &'a Path>, found: &Files, old: &Files, 
     (!olds.is_empty() && !news.is_empty()).then(|| format!("old {olds:?}, new {news:?}"))
 }
 
-/// Where the JSON of a picture is, its other files are complete and of the same run.
+/// Where the JSON of a picture is, its other files are complete and of the same run. Where the table is, all files are.
 fn mixed_pictures(found: &Files, old: &Files, new: &Files) -> Option<String> {
+    let table = Path::new("results.csv");
+    let is_unfinished = |run: &Files| run.keys().any(|path| !found.contains_key(path));
+    if found.contains_key(table) && is_unfinished(new) {
+        return Some("the table is there without some of the files".into());
+    }
+    if let Some(mixed) = found.get(table).and_then(|_| sides(found.keys().map(|path| path.as_path()), found, old, new)) {
+        return Some(mixed);
+    }
     let stems = found.keys().filter(|path| path.extension().is_some_and(|extension| extension == "json"));
     stems.into_iter().find_map(|json| {
         let prefix = format!("{}_", json.with_extension("").display());
@@ -148,4 +156,15 @@ fn mixed_results_are_noticed() {
         assert!(evaluate(&mixed, &old, &new).is_some() && mixed_pictures(&mixed, &old, &new).is_some());
     }
     assert!(mixed_pictures(&of(&[("a.json", "new")]), &old, &new).is_some());
+    // The table of one run beside a picture of the other.
+    let with_table = |files: &Files, text: &str| {
+        let mut files = files.clone();
+        files.insert("results.csv".into(), text.into());
+        files
+    };
+    let [old, new] = [with_table(&old, "old"), with_table(&new, "new")];
+    assert_eq!(mixed_pictures(&new, &old, &new), None);
+    let mixed = with_table(&of(&[("a.json", "new"), ("a_mask.png", "new"), ("b.json", "same")]), "old");
+    assert!(mixed_pictures(&mixed, &old, &new).is_some());
+    assert!(mixed_pictures(&with_table(&of(&[]), "new"), &old, &new).is_some());
 }

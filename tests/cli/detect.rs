@@ -1,4 +1,4 @@
-//! `detect`: five files per image.
+//! `detect`: five files per image, and two about all of them.
 
 use orthoscope::data::{Image, read_image, read_mask, write_png};
 
@@ -48,7 +48,7 @@ fn check_regions(regions: &serde_json::Value, map: &[f32], marked: &[f32], width
 fn results_keep_the_subfolders_of_the_input() {
     let scratch = Scratch::new();
     let ran = scratch.succeeds("detect --model run/model.safetensors --out new cloth/test");
-    assert_eq!(scratch.names("new"), ["bend", "good", "hole", "missing_thread", "scratch", "stain"]);
+    assert_eq!(scratch.names("new"), ["bend", "good", "hole", "index.html", "missing_thread", "results.csv", "scratch", "stain"]);
     let wanted: Vec<String> = ["000", "001", "002"].iter().flat_map(|name| ENDINGS.map(|end| format!("{name}{end}"))).collect();
     assert_eq!(scratch.names("new/good"), wanted);
     assert_eq!(ran.out.lines().count(), 8);
@@ -112,11 +112,11 @@ fn the_summary_says_what_false_alarms_to_expect() {
     let ran = scratch.succeeds("detect --model run/model.safetensors --out new cloth/test");
     let anomalous = ran.out.lines().filter(|line| line.starts_with("anomalous")).count();
     let lines: Vec<&str> = ran.err.lines().collect();
-    assert_eq!(lines[0], format!("{anomalous} of 8 images are anomalous."));
+    assert_eq!(lines[0], format!("{anomalous} of 8 anomalous"));
     assert_eq!(lines[1], "Expected false alarms: 50\u{a0}% (95\u{a0}%: 2.5 to 98\u{a0}%), from 1 held-out image.");
     // Nothing is known about a threshold that the user has given.
     let ran = scratch.succeeds("detect --model run/model.safetensors --out new cloth/test --threshold 0");
-    assert_eq!(ran.err, "8 of 8 images are anomalous.\n");
+    assert_eq!(ran.err, "8 of 8 anomalous\nnew/index.html shows all images, the worst first; results.csv is the table\n");
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn names_with_spaces_dots_and_invalid_utf8_are_accepted() {
     let ran = told(command.output().unwrap());
     assert_eq!(ran.code, 0, "{}", ran.err);
     check(&scratch, "new/a b.c", 32, 32);
-    assert_eq!(std::fs::read_dir(scratch.path("new")).unwrap().count(), 11, "ten results and the record");
+    assert_eq!(std::fs::read_dir(scratch.path("new")).unwrap().count(), 13, "ten results, the table, the page and the record");
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn one_bad_image_does_not_stop_the_others() {
     assert_eq!(ran.code, 1);
     assert!(ran.err.contains("error: cloth/test/good/001.png: is not an image"), "{}", ran.err);
     assert!(ran.err.ends_with("error: 1 of 3 images could not be inspected\n"), "{}", ran.err);
-    assert_eq!(scratch.names("new").len(), 10);
+    assert_eq!(scratch.names("new").len(), 12);
 }
 
 #[test]

@@ -46,7 +46,21 @@ const COMMANDS: [(&str, &[&str]); 20] = [
             "false_alarms",
         ],
     ),
-    ("detect", &["--device", "--model", "--out", "<PATH>...", "--threshold", "--pixel-threshold", "--json", "NAME_map.npy"]),
+    (
+        "detect",
+        &[
+            "--device",
+            "--model",
+            "--out",
+            "<PATH>...",
+            "--threshold",
+            "--pixel-threshold",
+            "--save",
+            "--json",
+            "NAME_map.npy",
+            "results.csv",
+        ],
+    ),
     (
         "reproduce",
         &[

@@ -86,14 +86,15 @@ fn tiles_and_pictures_that_do_not_fit_are_refused_with_a_remedy() {
     scratch.write("huge.pgm", "P5 9000 9000 255\n");
     let ran = scratch.run("detect --model run/model.safetensors --out new huge.pgm");
     let expected = "error: huge.pgm: a picture of 9000x9000 pixels needs a model that keeps the size of pictures, and tiles; train with data.fit";
-    assert!(ran.code == 1 && ran.err.contains(expected) && !scratch.path("new").exists(), "{}", ran.err);
+    assert!(ran.code == 1 && ran.err.contains(expected), "{}", ran.err);
+    // The picture has its row, and nothing else is left.
+    assert_eq!(scratch.names("new"), ["index.html", "results.csv"]);
     scratch.succeeds("model init --model 2 --width 2 --out fresh.safetensors");
     let ran = scratch.run("detect --model fresh.safetensors --tile 64 --out new huge.pgm");
-    assert!(
-        ran.err.contains("error: huge.pgm: the PNM data end before the last row") && scratch.names("new").is_empty(),
-        "{}",
-        ran.err
-    );
+    assert!(ran.err.contains("error: huge.pgm: the PNM data end before the last row"), "{}", ran.err);
+    assert_eq!(scratch.names("new"), ["index.html", "results.csv"]);
+    let table = String::from_utf8(scratch.read("new/results.csv")).unwrap();
+    assert!(table.contains("\nhuge.pgm,huge,skipped,") && table.ends_with(",the PNM data end before the last row\n"), "{table}");
     write_png(&scratch.path("steel/train/good/thin.png"), &surface(1, 31, 200)).unwrap();
     let ran = scratch.succeeds("train --config native.toml --data steel --out own");
     assert!(ran.err.contains("thin.png: has 31x200 pixels as prepared, data.size asks for at least 32x32"), "{}", ran.err);

@@ -102,3 +102,23 @@ fn a_failed_detection_keeps_the_files_of_the_earlier_one_together() {
     assert_eq!(ran.code, 1, "{}", ran.err);
     assert!(tree(&scratch.path("new")) == before, "old and new files are mixed");
 }
+
+#[test]
+fn a_detection_that_ends_early_has_no_table() {
+    use orthoscope::data::{Image, write_png};
+    let scratch = Scratch::new();
+    scratch.write("in/a.png", scratch.read("cloth/test/good/000.png"));
+    write_png(&scratch.path("in/b.png"), &Image::from_elem((120, 120, 3), 0.5)).unwrap();
+    scratch.succeeds("detect --model run/model.safetensors --out new in");
+    scratch.succeeds("model init --model 2 --width 2 --seed 8 --out other.safetensors");
+    let before = tree(&scratch.path("new"));
+    // Enough for the files of the first picture, not for the map of the second.
+    let ran = with_file_limit(&scratch, 20, "detect --model other.safetensors --out new in");
+    assert!(ran.code == 1 && ran.err.contains("new/b_map.npy: cannot be written"), "{}", ran.err);
+    let after = tree(&scratch.path("new"));
+    let is_old = |name: &str| before[std::path::Path::new(name)] == after[std::path::Path::new(name)];
+    assert!(is_old("b_map.npy") && is_old("b.json") && !is_old("a_map.npy") && !is_old("a.json"));
+    for name in ["results.csv", "index.html"] {
+        assert!(!after.contains_key(std::path::Path::new(name)), "{name} is about another run");
+    }
+}

@@ -1,57 +1,10 @@
 //! The page in headless Chromium: a script moves its sliders and presses keys, and what it shows is compared with the program.
 
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::time::Duration;
-
 use orthoscope::detect::Confusion;
 use serde_json::{Value, json};
 
+use super::chromium::{chromium, driven};
 use super::sample::{Run, sample};
-use super::tool::tool;
-
-/// Loading and moving takes about a second; a busy machine may need longer.
-const PATIENCE: Duration = Duration::from_secs(180);
-
-/// A started browser, which is ended when dropped.
-struct Browser(Child);
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Opens the page with the driver at its end, and returns what the driver prints to the console.
-fn driven(chromium: &str, out: &Path) -> Value {
-    let page = std::fs::read_to_string(out.join("index.html")).unwrap();
-    let path = out.join("driven.html");
-    std::fs::write(&path, format!("{page}<script>\n{}</script>\n", include_str!("driver.js"))).unwrap();
-    std::fs::write(out.join("damaged.js"), "orthoscopeGallery({\"images\":[").unwrap();
-    let profile = tempfile::tempdir().unwrap();
-    let mut command = Command::new(chromium);
-    command.args(["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", "--enable-logging=stderr"]);
-    // The driver looks into a frame of a file; any host name is unknown.
-    command.args(["--allow-file-access-from-files", "--host-resolver-rules=MAP * ~NOTFOUND", "--window-size=1280,900"]);
-    command.arg(format!("--user-data-dir={}", profile.path().display())).arg(format!("file://{}", path.display()));
-    let mut browser = Browser(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
-    let lines = BufReader::new(browser.0.stderr.take().unwrap()).lines();
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
-    let mut told = Vec::new();
-    loop {
-        let line =
-            receiver.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("{error}; the browser said:\n{}", told.join("\n")));
-        let json = line.split_once("\"DRIVEN ").and_then(|(_, rest)| rest.rsplit_once("\", source: "));
-        match json {
-            Some((json, _)) => return serde_json::from_str(json).unwrap(),
-            None => told.push(line),
-        }
-    }
-}
 
 /// A number as the page writes it, without the spaces between thousands.
 fn number(text: &str) -> u64 {
@@ -143,12 +96,10 @@ fn check_keys(keys: &Value, run: &Run) {
 
 #[test]
 fn the_numbers_of_the_page_follow_its_sliders_as_the_program_counts() {
-    let test = "the page in a browser";
-    let Some(chromium) = tool(&["chromium", "chromium-browser", "google-chrome"], "ORTHOSCOPE_REQUIRE_CHROMIUM", test) else {
-        return;
-    };
+    let Some(chromium) = chromium("the page in a browser") else { return };
     let sample = sample();
-    let found = driven(chromium, &sample.out());
+    std::fs::write(sample.out().join("damaged.js"), "orthoscopeGallery({\"images\":[").unwrap();
+    let found = driven(chromium, &sample.out(), include_str!("driver.js"));
     // The damaged script is one, as it must be; for a file, browsers may hide what is wrong in it.
     let errors: Vec<&str> = found["errors"].as_array().unwrap().iter().map(|error| error.as_str().unwrap()).collect();
     assert!(matches!(errors[..], ["Uncaught SyntaxError: Unexpected end of input" | "Script error."]), "{errors:?}");

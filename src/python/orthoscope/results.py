@@ -21,7 +21,7 @@ def read_metrics(path):
 
 
 def detections(folder):
-    """For each image in an output folder of `orthoscope detect`: name, contents of NAME.json, anomaly map [h, w]."""
+    """For each image in an output folder of `orthoscope detect` whose map was saved: name, contents of NAME.json, map [h, w]."""
     for path in sorted(Path(folder).rglob("*_map.npy")):
         name = path.name.removesuffix("_map.npy")
         verdict = json.loads((path.parent / f"{name}.json").read_text(encoding="utf-8"))

@@ -1,0 +1,140 @@
+use std::path::Path;
+
+use crate::data::{Image, Strips, read_size, shown, stored_pixels};
+use crate::detect::{Cutoffs, Detector, ImageScores};
+use crate::disk::{Draft, Outputs};
+use crate::ops::Backend;
+use crate::report::detections::{Finding, JSON, Part, Parts};
+use crate::{Error, Result};
+
+use super::super::large::{self, Examined, Files};
+use super::pictures::Picture;
+
+/// A file of at least this many bytes is not read to learn its size in pixels.
+const LONG_FILE: u64 = 4 << 20;
+
+/// What became of a picture.
+pub enum Outcome {
+    /// It was inspected. The files are complete and have no names yet.
+    Found(Vec<Draft>, Box<Finding>),
+    /// It cannot be inspected; the others can.
+    Skipped(Error),
+    /// Its results cannot be written, and neither could those of the others.
+    Failed(Error),
+}
+
+/// The files of a picture and what was found, or what became of it otherwise.
+type Found = std::result::Result<(Vec<Draft>, Finding), Outcome>;
+
+impl From<Error> for Outcome {
+    fn from(error: Error) -> Self {
+        Self::Skipped(error)
+    }
+}
+
+/// Inspects pictures and writes their files, several at a time.
+pub struct Inspector<'a, B: Backend> {
+    pub detector: &'a Detector<B>,
+    pub cutoffs: Cutoffs,
+    pub parts: &'a Parts,
+    pub outputs: &'a Outputs,
+}
+
+impl<B: Backend> Inspector<'_, B> {
+    /// Inspects one picture.
+    pub fn inspect(&self, picture: &Picture) -> Outcome {
+        match self.found(picture) {
+            Ok((drafts, finding)) => Outcome::Found(drafts, Box::new(finding)),
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// The files of a picture, the JSON last, and what was found.
+    fn found(&self, picture: &Picture) -> Found {
+        let settings = self.detector.settings();
+        let (mut drafts, finding) = match Strips::of_large(&picture.path, settings.preparation.white_level)? {
+            Some(strips) => self.of_strips(picture, strips)?,
+            None => self.of_whole(picture, &settings.preparation.read(&picture.path)?)?,
+        };
+        let file = picture.file(self.outputs.folder(), JSON);
+        drafts.push(self.outputs.filled(&file, &json(&finding)?).map_err(Outcome::Failed)?);
+        Ok((drafts, finding))
+    }
+
+    /// Of a picture that is too large for the memory.
+    fn of_strips(&self, picture: &Picture, strips: Strips) -> Found {
+        let files = Files::of(|part| picture.file(self.outputs.folder(), part.ending()));
+        let size = strips.size();
+        let places = (self.outputs, &files, self.parts);
+        let examined = large::examine(self.detector, self.cutoffs, (&picture.path, strips), places);
+        let Examined { drafts, found, marked } = examined.map_err(|error| match error.is_of_writing() {
+            true => Outcome::Failed(error),
+            false => Outcome::Skipped(error),
+        })?;
+        let finding = Finding {
+            anomalous: found.anomalous,
+            score: found.score,
+            scores: found.scores,
+            regions: found.regions,
+            anomalous_pixels: marked,
+            unlike_training: found.unlike,
+            ..self.blank(&picture.path, size, found.scores)
+        };
+        Ok((drafts, finding))
+    }
+
+    /// Of a picture in memory.
+    fn of_whole(&self, picture: &Picture, image: &Image) -> Found {
+        let path = &picture.path;
+        let found = self.detector.examine_with(image, self.cutoffs).map_err(|error| error.in_file(path))?;
+        let draft = |part: &Part| {
+            let bytes = part.encode(image, &found).map_err(|error| error.in_file(path))?;
+            let file = picture.file(self.outputs.folder(), part.ending());
+            self.outputs.filled(&file, &bytes).map_err(Outcome::Failed)
+        };
+        let drafts = self.parts.iter().map(draft).collect::<std::result::Result<_, _>>()?;
+        let finding = Finding {
+            anomalous: found.anomalous,
+            score: found.score,
+            anomalous_pixels: found.mask.iter().filter(|&&marked| marked).count(),
+            regions: found.regions,
+            unlike_training: self.detector.unlike(image)?,
+            ..self.blank(path, found.mask.dim(), found.scores)
+        };
+        Ok((drafts, finding))
+    }
+
+    /// What is known of a picture of this size before it was inspected, beside its scores.
+    fn blank(&self, path: &Path, (height, width): (usize, usize), scores: ImageScores) -> Finding {
+        let score_kind = self.detector.settings().detection.score;
+        Finding {
+            image: shown(path.as_os_str()),
+            score: scores.get(score_kind),
+            threshold: self.cutoffs.image.map(|threshold| threshold.value),
+            anomalous: None,
+            score_kind,
+            scores,
+            pixel_threshold: self.cutoffs.pixel.map(|threshold| threshold.value),
+            anomalous_pixels: 0,
+            height,
+            width,
+            regions: Vec::new(),
+            unlike_training: None,
+        }
+    }
+}
+
+fn json(finding: &Finding) -> Result<Vec<u8>> {
+    let json = serde_json::to_string_pretty(finding).map_err(Error::format)?;
+    Ok(format!("{json}\n").into_bytes())
+}
+
+/// Pixels of a picture, for which memory is taken, as far as its header tells.
+pub fn pixels(picture: &Picture) -> u64 {
+    match (stored_pixels(&picture.path), picture.path.metadata()) {
+        (Ok(pixels), _) if pixels > 0 => pixels,
+        (_, Ok(about)) if about.len() >= LONG_FILE => u64::MAX,
+        // What cannot be read takes no memory either.
+        _ => read_size(&picture.path).map_or(0, |[height, width]| u64::from(height) * u64::from(width)),
+    }
+}

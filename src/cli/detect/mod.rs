@@ -1,0 +1,197 @@
+mod collector;
+mod inspector;
+mod pictures;
+
+use std::path::PathBuf;
+
+use crate::data::check_output_folder;
+use crate::detect::{Cutoffs, Detector, Origin, Settings};
+use crate::disk::Outputs;
+use crate::ops::Backend;
+use crate::report::detections::{Counts, PAGE_FILE, Page, Part, Parts, TABLE_FILE};
+use crate::run::{Window, in_order};
+use crate::{Error, Result};
+use anyhow::bail;
+use clap::builder::PossibleValuesParser;
+
+use super::device::{DeviceOption, on_device};
+use super::output::{note, say_json};
+use super::progress;
+use super::tiles::TileOptions;
+use collector::{Collector, files_of_all};
+use inspector::{Inspector, pixels};
+use pictures::Picture;
+
+/// Words of `--save`: the parts, and one for no part.
+const SAVED: [&str; 6] = ["map", "heatmap", "mask", "overlay", "reconstruction", NONE];
+const NONE: &str = "none";
+
+/// Most pictures that are worked on at a time. Each has up to six open files, and the system allows a process 256 or more.
+const MOST_PICTURES: usize = 16;
+/// Pictures that are worked on at a time for each thread, so that none is idle for long.
+const PICTURES_PER_THREAD: usize = 4;
+/// Pixels that are worked on at a time for each thread. A picture takes about 60 bytes for each of its pixels.
+const PIXELS_PER_THREAD: u64 = 1 << 20;
+
+/// Arguments of `detect`.
+#[derive(clap::Args)]
+#[command(
+    after_help = "For each image, writes NAME.json (score, threshold, anomalous, regions with boxes) and the files that --save \
+    names: NAME_map.npy (f32, h x w), NAME_heatmap.png, NAME_mask.png, NAME_overlay.png (the image with outlines of the mask) and \
+    NAME_reconstruction.png, all at the image's own size. Subfolders are kept. At the end come results.csv, one row for each image, also for \
+    skipped ones, and index.html, a page with all images, the worst first. \
+    Models trained by `orthoscope train` have thresholds, set on held-out normal images. Other weight files have none: without \
+    --threshold and --pixel-threshold, `threshold` and `anomalous` are then null and the mask is empty. A file that is there is \
+    replaced only if `detect` wrote it."
+)]
+pub struct Arguments {
+    /// Weight file
+    #[arg(long, value_name = "SAFETENSORS")]
+    model: PathBuf,
+    /// Output folder
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Images, or folders of images
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Call an image anomalous if its score exceeds SCORE [default: the model's threshold]
+    #[arg(long, value_name = "SCORE", value_parser = number, allow_negative_numbers = true)]
+    threshold: Option<f64>,
+    /// Mark a pixel if its heatmap value exceeds VALUE [default: the model's threshold]
+    #[arg(long, value_name = "VALUE", value_parser = number, allow_negative_numbers = true)]
+    pixel_threshold: Option<f64>,
+    /// Files to write for each image beside NAME.json
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "map,heatmap,mask,reconstruction", value_parser = PossibleValuesParser::new(SAVED))]
+    save: Vec<String>,
+    /// Replace files in the output folder that `detect` did not write, or that were changed since
+    #[arg(long)]
+    overwrite: bool,
+    /// Print all results as one JSON array instead of lines
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    tiles: TileOptions,
+    #[command(flatten)]
+    device: DeviceOption,
+}
+
+/// A finite number.
+fn number(text: &str) -> Result<f64> {
+    let value = text.parse().ok().filter(|value: &f64| value.is_finite());
+    value.ok_or_else(|| Error::argument("a finite number is needed"))
+}
+
+/// Finds anomalies in images. An image that cannot be read is reported, and the others are still processed.
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let parts = parts(&arguments.save)?;
+    check_output_folder(&arguments.out)?;
+    pictures::refuse_to_mix(&arguments.out, &arguments.paths)?;
+    let images = pictures::list(&arguments.paths, &arguments.out)?;
+    pictures::refuse_to_overwrite(&arguments.out, &images, &parts)?;
+    let model = arguments.model.canonicalize().ok();
+    let inputs = images.iter().filter_map(|picture| picture.real.clone()).chain(model);
+    let outputs = Outputs::new(&arguments.out, "detect", arguments.overwrite)?.protecting_real(inputs).in_haste();
+    pictures::check_outputs(&outputs, &images, &parts, &files_of_all(&outputs))?;
+    let device = arguments.device.open()?;
+    let window = window(device.is_cpu());
+    on_device!(device, |backend| detect(arguments, &backend, &images, &parts, &outputs, window))
+}
+
+/// How many pictures are worked on at a time.
+fn window(is_cpu: bool) -> Window {
+    let threads = rayon::current_num_threads();
+    // On a GPU one picture after the other, while the results of the one before are given their names.
+    let most = if is_cpu { (PICTURES_PER_THREAD * threads).min(MOST_PICTURES) } else { 1 };
+    Window { most, cost: PIXELS_PER_THREAD * threads as u64 }
+}
+
+/// The files that the words of `--save` name.
+fn parts(words: &[String]) -> Result<Parts> {
+    let is_none = words.iter().any(|word| word == NONE);
+    if is_none && words.iter().any(|word| word != NONE) {
+        return Err(Error::argument("--save none stands alone: it means no file but NAME.json for each image"));
+    }
+    Ok(Part::ALL.into_iter().filter(|part| words.iter().any(|word| word == part.word())).collect())
+}
+
+fn detect(
+    arguments: &Arguments,
+    backend: &impl Backend,
+    images: &[Picture],
+    parts: &Parts,
+    outputs: &Outputs,
+    window: Window,
+) -> anyhow::Result<()> {
+    let mut detector = Detector::read(backend, &arguments.model)?;
+    arguments.tiles.apply(&mut detector)?;
+    let cutoffs = Cutoffs::given(arguments.threshold, arguments.pixel_threshold).or(detector.cutoffs());
+    if cutoffs.image.is_none() {
+        log::warn!("{} has no thresholds: no verdicts unless --threshold is given", arguments.model.display());
+    }
+    let inspector = Inspector { detector: &detector, cutoffs, parts, outputs };
+    let mut collector = Collector::new(outputs, parts, progress::image_bar(images.len()), arguments.json);
+    in_order(images, window, pixels, |picture| inspector.inspect(picture), |picture, outcome| collector.take(picture, outcome))?;
+    let counts = collector.counts();
+    let notes = notes(detector.settings(), cutoffs, counts);
+    let knows_training = detector.settings().appearance.is_some();
+    let page =
+        Page { rows: &collector.rows, parts, cutoffs, knows_training, facts: facts(arguments, &detector), notes: notes.clone() };
+    collector.finish(&page)?;
+    note(counts);
+    notes.iter().for_each(note);
+    note(format_args!(
+        "{} shows all images, the worst first; {TABLE_FILE} is the table",
+        arguments.out.join(PAGE_FILE).display()
+    ));
+    if let Some(findings) = &collector.findings {
+        say_json(findings)?;
+    }
+    if counts.skipped > 0 {
+        bail!("{} of {} images could not be inspected", counts.skipped, images.len());
+    }
+    Ok(())
+}
+
+/// What the verdicts are worth: how many images are unlike the training images, and how many false alarms are to be expected if the threshold is
+/// that of the model.
+fn notes(settings: &Settings, cutoffs: Cutoffs, counts: Counts) -> Vec<String> {
+    let Some(threshold) = cutoffs.image else { return Vec::new() };
+    let mut sentences: Vec<String> = unlike(settings, counts).into_iter().collect();
+    if threshold.origin != Origin::User {
+        let calibration = settings.thresholds.and_then(|own| own.calibration);
+        sentences.extend(
+            calibration
+                .into_iter()
+                .flat_map(|own| own.sentences(settings.detection.image_quantile, settings.detection.relative_score)),
+        );
+    }
+    sentences
+}
+
+/// How many images are unlike the training images, if any is.
+fn unlike(settings: &Settings, counts: Counts) -> Option<String> {
+    let category = settings.provenance.as_ref().and_then(|own| own.category.as_deref());
+    let category = category.map_or_else(String::new, |name| format!(" of {name}"));
+    (counts.unlike > 0).then(|| {
+        format!(
+            "{} of {} images are unlike the training images{category}: what is said about them means little.",
+            counts.unlike, counts.inspected
+        )
+    })
+}
+
+/// What identifies the model, for the page.
+fn facts(arguments: &Arguments, detector: &Detector<impl Backend>) -> Vec<(String, String)> {
+    let (settings, fact) = (detector.settings(), |name: &str, value: String| (name.to_owned(), value));
+    let mut facts = vec![
+        fact("model", crate::data::shown(arguments.model.as_os_str())),
+        fact("network", detector.parameters().architecture().to_string()),
+        fact("score", format!("{} of the heatmap", settings.detection.score.word())),
+    ];
+    if let Some(provenance) = &settings.provenance {
+        facts.extend(provenance.category.clone().map(|category| fact("trained on", category)));
+        facts.push(fact("steps", provenance.steps.to_string()));
+        facts.push(fact("config", provenance.config_hash.clone()));
+    }
+    facts
+}

@@ -1,0 +1,113 @@
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use crate::data::{check_output_folder, list_images};
+use crate::disk::{Outputs, RealPaths};
+use crate::report::detections::{JSON, Part, Parts};
+use crate::{Error, Result};
+
+/// A picture that was given.
+pub struct Picture {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The same without links; None if there is nothing.
+    pub real: Option<PathBuf>,
+    /// Its output name: the path relative to the given folder, without extension.
+    pub name: PathBuf,
+}
+
+impl Picture {
+    /// Its file in `out` with an ending.
+    pub fn file(&self, out: &Path, ending: &str) -> PathBuf {
+        let mut name = out.join(&self.name).into_os_string();
+        name.push(ending);
+        PathBuf::from(name)
+    }
+
+    /// The files that are written for it; the JSON comes last.
+    pub fn files(&self, out: &Path, parts: &Parts) -> Vec<PathBuf> {
+        parts.iter().map(|part| part.ending()).chain([JSON]).map(|ending| self.file(out, ending)).collect()
+    }
+
+    /// The files that an earlier run may have written for it and this one does not.
+    pub fn others(&self, out: &Path, parts: &Parts) -> Vec<PathBuf> {
+        Part::ALL.iter().filter(|part| !parts.contains(part)).map(|part| self.file(out, part.ending())).collect()
+    }
+}
+
+/// All pictures that were given. Results of an earlier run, in an output folder inside a given folder, are no pictures.
+///
+/// # Errors
+/// A path that is not there; a picture given twice; two with the same output name; no picture but results.
+pub fn list(paths: &[PathBuf], out: &Path) -> Result<Vec<Picture>> {
+    let mut pictures = Vec::new();
+    let mut taken: HashMap<PathBuf, PathBuf> = HashMap::new();
+    let (results, mut real_paths) = (out.canonicalize().ok(), RealPaths::default());
+    for given in paths {
+        let root = if given.is_dir() { given.as_path() } else { given.parent().unwrap_or(Path::new("")) };
+        for path in list_images(given)? {
+            let real = real_paths.of(&path);
+            let is_result = results.as_ref().is_some_and(|out| real.as_ref().is_some_and(|path| path.starts_with(out)));
+            if is_result && path != *given {
+                continue;
+            }
+            let name = path.strip_prefix(root).unwrap_or(&path).with_extension("");
+            if let Some(other) = taken.insert(name.clone(), path.clone()) {
+                let reason = match other == path {
+                    true => "is given twice".into(),
+                    false => format!("would get the same output name `{}` as {}", name.display(), other.display()),
+                };
+                return Err(Error::file(path, reason));
+            }
+            pictures.push(Picture { path, real, name });
+        }
+    }
+    if pictures.is_empty() {
+        return Err(Error::file(out, "contains all images that were found, and results are not read as images"));
+    }
+    Ok(pictures)
+}
+
+/// Checks that the results do not get into a folder of images, where later commands would read them as images.
+///
+/// # Errors
+/// They would.
+pub fn refuse_to_mix(out: &Path, paths: &[PathBuf]) -> Result<()> {
+    let Ok(folder) = out.canonicalize() else { return Ok(()) };
+    match paths.iter().find(|path| path.canonicalize().is_ok_and(|path| path == folder)) {
+        Some(_) => {
+            Err(Error::file(out, "contains the images; choose another --out, so that results are not read as images later"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Checks that no output would replace a picture that was given.
+///
+/// # Errors
+/// One would.
+pub fn refuse_to_overwrite(out: &Path, pictures: &[Picture], parts: &Parts) -> Result<()> {
+    let given: HashSet<&Path> = pictures.iter().filter_map(|picture| picture.real.as_deref()).collect();
+    let is_given = |file: &PathBuf| file.exists() && file.canonicalize().is_ok_and(|file| given.contains(file.as_path()));
+    for picture in pictures {
+        if let Some(file) = picture.files(out, parts).into_iter().find(is_given) {
+            let path = picture.path.display();
+            let reason = format!("is an input, and the results for {path} would replace it; choose another --out");
+            return Err(Error::file(file, reason));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that the files of all pictures, and `others`, can be written, before any picture is looked at.
+///
+/// # Errors
+/// One cannot, or is somebody else's.
+pub fn check_outputs(outputs: &Outputs, pictures: &[Picture], parts: &Parts, others: &[PathBuf]) -> Result<()> {
+    let out = outputs.folder();
+    let folders: HashSet<PathBuf> =
+        pictures.iter().filter_map(|picture| Some(out.join(&picture.name).parent()?.to_owned())).collect();
+    folders.iter().try_for_each(|folder| check_output_folder(folder))?;
+    let files = pictures.iter().flat_map(|picture| picture.files(out, parts));
+    files.chain(others.iter().cloned()).try_for_each(|file| outputs.check(&file))
+}

@@ -1,0 +1,85 @@
+//! The page of `detect` in headless Chromium: filters, keys and the enlarged picture.
+
+use orthoscope::data::{Image, write_png};
+use orthoscope::detect::{Cutoffs, Region};
+use orthoscope::report::detections::{Judged, Page, Part, Row};
+use serde_json::json;
+
+use super::chromium::{chromium, driven};
+
+fn judged(score: f64, warning: Option<&str>) -> Judged {
+    let region = Region { top: 10, left: 5, height: 20, width: 10, area: 150, peak: 0.5, mean: 0.25 };
+    let is_anomalous = score > 1.5;
+    Judged {
+        score,
+        threshold: Some(1.5),
+        pixel_threshold: Some(0.125),
+        anomalous: Some(is_anomalous),
+        size: (40, 50),
+        regions: usize::from(is_anomalous),
+        anomalous_pixels: 150,
+        largest: is_anomalous.then_some(region),
+        warning: warning.map(str::to_owned),
+    }
+}
+
+fn rows() -> Vec<Row> {
+    let row = |name: &str, result| Row { name: name.into(), image: format!("in/{name}.png"), result };
+    vec![
+        row("good/a", Ok(judged(0.25, None))),
+        row("worst # 1", Ok(judged(9.0, None))),
+        row("bad/é%41", Ok(judged(2.0, None))),
+        row("odd", Ok(judged(1.0, Some("unlike the training images: its mean of red is 0.9")))),
+        row("gone", Err("is empty (0 bytes)".to_owned())),
+    ]
+}
+
+#[test]
+fn filters_keys_and_the_enlarged_picture_work() {
+    let Some(chromium) = chromium("the page of `detect` in a browser") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (rows, parts) = (rows(), [Part::Heatmap, Part::Overlay].into());
+    for row in rows.iter().filter(|row| row.result.is_ok()) {
+        for ending in ["_heatmap.png", "_overlay.png"] {
+            let path = folder.path().join(format!("{}{ending}", row.name.display()));
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            write_png(&path, &Image::from_elem((40, 50, 3), 0.5)).unwrap();
+        }
+    }
+    let page = Page {
+        rows: &rows,
+        parts: &parts,
+        cutoffs: Cutoffs::given(Some(1.5), None),
+        knows_training: true,
+        facts: Vec::new(),
+        notes: Vec::new(),
+    };
+    std::fs::write(folder.path().join("index.html"), page.render()).unwrap();
+    let found = driven(chromium, folder.path(), include_str!("detections.js"));
+    let all = ["worst # 1", "bad/é%41", "odd", "good/a", "in/gone.png"];
+    assert_eq!(found["all"], json!(all));
+    let kind = |names: &[&str]| json!({ "names": names, "count": names.len() });
+    assert_eq!(
+        found["kinds"],
+        json!({ "anomalous": kind(&all[..2]), "normal": kind(&all[2..4]), "unlike": kind(&["odd"]), "skipped": kind(&all[4..]), "": kind(&all) })
+    );
+    assert_eq!((&found["absent"], &found["focused"], &found["wide"]), (&json!(true), &json!(true), &json!(true)));
+    assert_eq!((&found["searched"], &found["none"]), (&json!(["bad/é%41"]), &json!([0, 1])));
+    assert_eq!(found["moves"], json!([all[0], all[1], all[0], all[1], all[2], all[3], all[4], all[4]]));
+    assert_eq!(found["large"], true);
+    let file = |shown: &serde_json::Value| (shown["name"].clone(), shown["file"].clone(), shown["size"].clone());
+    assert_eq!(file(&found["first"]), (json!("worst # 1"), json!("worst # 1_overlay.png"), json!([40, 50])));
+    assert_eq!(file(&found["second"]), (json!("worst # 1"), json!("worst # 1_heatmap.png"), json!([40, 50])));
+    assert_eq!(file(&found["next"]), (json!("bad/é%41"), json!("é%41_heatmap.png"), json!([40, 50])));
+    // The box of the region is around the place that it has in the picture.
+    let place: Vec<f64> = serde_json::from_value(found["first"]["place"].clone()).unwrap();
+    let [top, left, height, width] = [10.0 / 40.0, 5.0 / 50.0, 20.0 / 40.0, 10.0 / 50.0];
+    assert!(
+        place[0] <= top && place[1] <= left && place[0] + place[2] >= top + height && place[1] + place[3] >= left + width,
+        "{place:?}"
+    );
+    assert!(place[2] < height + 0.1 && place[3] < width + 0.1, "{place:?}");
+    assert_eq!(found["views"], json!([["overlay", "false"], ["heatmap", "true"]]));
+    assert_eq!(found["score"], "score 2.00000, threshold 1.50000");
+    assert!(found["images"].as_array().unwrap().iter().all(|loading| loading == "lazy"));
+}
