@@ -1,10 +1,10 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use crate::data::{Image, check_output_folder, encode_mask_png, encode_png, list_images, shown};
+use crate::data::{Image, Levels, check_output_folder, doubt_about_levels, encode_mask_png, encode_png, list_images, shown};
 use crate::detect::metrics::Score;
 use crate::detect::{Cutoffs, Detector, Examination, Origin, Region, Settings, Unlike};
-use crate::disk::{Outputs, npy};
+use crate::disk::{LONGEST_NAME, Outputs, npy};
 use crate::ops::Backend;
 use crate::report::colour::{Scale, overlay};
 use crate::{Error, Result};
@@ -88,7 +88,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let folders: HashSet<PathBuf> =
         images.iter().filter_map(|(name, _)| Some(arguments.out.join(name).parent()?.to_owned())).collect();
     folders.iter().try_for_each(|folder| check_output_folder(folder))?;
-    for (name, _) in &images {
+    for (name, _) in images.iter().filter(|(name, path)| check_name(name, path).is_ok()) {
         ENDINGS.iter().try_for_each(|ending| outputs.check(&output_file(&arguments.out.join(name), ending)))?;
     }
     on_device!(arguments.device.open()?, |backend| detect(arguments, &backend, &images, &outputs))
@@ -100,12 +100,16 @@ fn detect(arguments: &Arguments, backend: &impl Backend, images: &[(PathBuf, Pat
     if cutoffs.image.is_none() {
         log::warn!("{} has no thresholds: no verdicts unless --threshold is given", arguments.model.display());
     }
+    if cutoffs.pixel.is_none() {
+        log::warn!("without a pixel threshold, the brightest colour of each heatmap is its own maximum, also of a normal image");
+    }
     let bar = progress::image_bar(images.len());
-    let mut findings = Vec::with_capacity(images.len());
+    let (mut findings, mut levels) = (Vec::with_capacity(images.len()), Vec::new());
     let mut failed = 0;
     for (name, path) in images {
-        match inspect(&detector, cutoffs, path) {
-            Ok((image, found, finding)) => {
+        match check_name(name, path).and_then(|()| inspect(&detector, cutoffs, path)) {
+            Ok((image, level, found, finding)) => {
+                levels.push(level);
                 // The other results could not be written either.
                 write_files(outputs, &arguments.out.join(name), &image, &found, &finding)?;
                 if let Some(unlike) = &finding.unlike_training {
@@ -124,6 +128,9 @@ fn detect(arguments: &Arguments, backend: &impl Backend, images: &[(PathBuf, Pat
         bar.inc(1);
     }
     bar.finish_and_clear();
+    if let Some(doubt) = doubt_about_levels(&levels, detector.settings().preparation.white_level) {
+        log::warn!("{doubt}");
+    }
     summary(&detector, cutoffs, &findings).iter().for_each(note);
     if arguments.json {
         say_json(&findings)?;
@@ -176,32 +183,65 @@ fn refuse_to_mix(out: &Path, paths: &[PathBuf]) -> Result<()> {
     }
 }
 
-/// Every image with its output name, which is its path relative to the given folder, without extension. Results of an earlier run, in
-/// an output folder inside a given folder, are no images.
+/// Every image with its output name, which is its path relative to the given folder, without extension unless two images differ in nothing else.
+/// Results of an earlier run, in an output folder inside a given folder, are no images.
 fn named_images(paths: &[PathBuf], out: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
-    let mut images = Vec::new();
-    let mut taken: HashMap<PathBuf, PathBuf> = HashMap::new();
+    let mut images: Vec<(PathBuf, PathBuf)> = Vec::new();
     let results = out.canonicalize().ok();
     let is_result =
         |path: &PathBuf| results.as_ref().is_some_and(|out| path.canonicalize().is_ok_and(|path| path.starts_with(out)));
     for given in paths {
         let root = if given.is_dir() { given.as_path() } else { given.parent().unwrap_or(Path::new("")) };
         for path in list_images(given)?.into_iter().filter(|path| path == given || !is_result(path)) {
-            let name = path.strip_prefix(root).unwrap_or(&path).with_extension("");
-            if let Some(other) = taken.insert(name.clone(), path.clone()) {
-                let reason = match other == path {
-                    true => "is given twice".into(),
-                    false => format!("would get the same output name `{}` as {}", name.display(), other.display()),
-                };
-                return Err(Error::file(path, reason));
-            }
-            images.push((name, path));
+            images.push((path.strip_prefix(root).unwrap_or(&path).to_owned(), path));
         }
     }
+    let mut stems: HashMap<PathBuf, usize> = HashMap::new();
+    images.iter().for_each(|(name, _)| *stems.entry(name.with_extension("")).or_default() += 1);
+    for (name, _) in &mut images {
+        let stem = name.with_extension("");
+        if stems.get(&stem) == Some(&1) {
+            *name = stem;
+        }
+    }
+    check_names(&images)?;
     if images.is_empty() {
         return Err(Error::file(out, "contains all images that were found, and results are not read as images"));
     }
     Ok(images)
+}
+
+/// Checks that all output names differ.
+fn check_names(images: &[(PathBuf, PathBuf)]) -> Result<()> {
+    let mut taken: HashMap<&Path, &Path> = HashMap::new();
+    for (name, path) in images {
+        if let Some(other) = taken.insert(name, path) {
+            let reason = match other == path {
+                true => "is given twice".into(),
+                false => format!(
+                    "would get the same output name `{}` as {}; give one folder that holds both, or inspect them one after the other \
+                     with another --out",
+                    name.display(),
+                    other.display()
+                ),
+            };
+            return Err(Error::file(path, reason));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that the names of the results for an image are not too long.
+fn check_name(name: &Path, path: &Path) -> Result<()> {
+    let own = name.file_name().map_or(0, |name| name.len());
+    let longest = own + ENDINGS.map(str::len).into_iter().max().unwrap_or_default();
+    match longest > LONGEST_NAME {
+        true => {
+            let reason = format!("its results would have names of {longest} bytes, and a file name may have {LONGEST_NAME}");
+            Err(Error::file(path, format!("{reason}; rename the image")))
+        }
+        false => Ok(()),
+    }
 }
 
 /// Checks that no output would replace an input.
@@ -224,8 +264,12 @@ fn output_file(stem: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn inspect(detector: &Detector<impl Backend>, cutoffs: Cutoffs, path: &Path) -> Result<(Image, Examination, Finding)> {
-    let image = detector.settings().preparation.read(path)?;
+fn inspect(
+    detector: &Detector<impl Backend>,
+    cutoffs: Cutoffs,
+    path: &Path,
+) -> Result<(Image, Option<Levels>, Examination, Finding)> {
+    let (image, levels) = detector.settings().preparation.read_with_levels(path)?;
     let found = detector.examine_with(&image, cutoffs).map_err(|error| error.in_file(path))?;
     let (height, width, _) = image.dim();
     let finding = Finding {
@@ -244,7 +288,7 @@ fn inspect(detector: &Detector<impl Backend>, cutoffs: Cutoffs, path: &Path) -> 
         regions: found.regions.clone(),
         unlike_training: detector.unlike(&image)?,
     };
-    Ok((image, found, finding))
+    Ok((image, levels, found, finding))
 }
 
 /// The files of an earlier run go first, and the JSON file comes last: if it exists, the others are complete and of the same run.

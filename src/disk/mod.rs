@@ -8,9 +8,11 @@ mod leftovers;
 mod lock;
 pub mod npy;
 mod outputs;
+mod results;
 
 pub use atomic::{write_atomically, write_bytes, write_keeping};
 pub use file::{check_output_file, followed};
 pub use folder::{check_output_folder, files_below, make_folder};
 pub use lock::{FolderLock, has_lock_file, lock_folder, wait_for_folder};
-pub use outputs::{Outputs, RECORD};
+pub use outputs::{LONGEST_NAME, Outputs, RECORD};
+pub use results::Results;
