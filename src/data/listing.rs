@@ -95,7 +95,7 @@ pub fn warn_of_skipped(place: impl fmt::Display, skipped: &[Skipped], used: usiz
 pub struct Listing {
     /// Files with the extension of an image, in the order of their paths without extension.
     pub images: Vec<PathBuf>,
-    /// Folders that cannot be listed or that a link leads to once more, links in a circle, and pictures that are results of this program.
+    /// Folders that cannot be listed or that a link leads to once more, links in a circle or out of the folder upwards, and pictures that are results of this program.
     pub skipped: Vec<Skipped>,
 }
 
@@ -106,12 +106,18 @@ impl Listing {
     /// No such folder, or one that cannot be listed.
     pub fn of(folder: &Path) -> Result<Self> {
         check_folder(folder)?;
-        let (mut own, mut seen) = (Self::default(), HashSet::from([real(folder)]));
+        let root = real(folder);
+        let (mut own, mut seen) = (Self::default(), HashSet::from([root.clone()]));
         let (mut folders, mut results) = (Vec::new(), Results::default());
         results.enter(folder);
         own.add(entries(folder)?, &mut folders, &results);
         while let Some(folder) = folders.pop() {
-            if !seen.insert(real(&folder)) {
+            let place = real(&folder);
+            if root.starts_with(&place) {
+                own.skip(&folder, &Error::file(&folder, "is a link to a folder that holds this one"));
+                continue;
+            }
+            if !seen.insert(place) {
                 own.skip(&folder, &Error::file(&folder, "is a link to a folder that is listed already"));
                 continue;
             }
@@ -161,14 +167,7 @@ pub fn list_images(path: &Path) -> Result<Vec<PathBuf>> {
     if path.is_file() {
         return Ok(vec![path.to_owned()]);
     }
-    match std::fs::metadata(path) {
-        Ok(about) if about.is_dir() => {}
-        Ok(about) => return Err(Error::file(path, format!("is {}; a file or a folder is needed here", kind(&about)))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(Error::file(path, "there is no such file or folder"));
-        }
-        Err(error) => return Err(Error::read(path, error)),
-    }
+    check_place(path)?;
     let (mut found, mut own, mut results) = (Vec::new(), 0_usize, Results::default());
     let mut folders = vec![path.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -204,6 +203,16 @@ pub fn list_images(path: &Path) -> Result<Vec<PathBuf>> {
     }
     found.sort();
     Ok(found)
+}
+
+/// Checks that there is a folder at a path that is no file.
+fn check_place(path: &Path) -> Result<()> {
+    match std::fs::metadata(path) {
+        Ok(about) if about.is_dir() => Ok(()),
+        Ok(about) => Err(Error::file(path, format!("is {}; a file or a folder is needed here", kind(&about)))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Error::file(path, "there is no such file or folder")),
+        Err(error) => Err(Error::read(path, error)),
+    }
 }
 
 /// The error of a folder without images.
@@ -318,11 +327,15 @@ mod tests {
         symlink(folder.path(), other.path().join("back")).unwrap();
         symlink("in", folder.path().join("same")).unwrap();
         symlink("none", folder.path().join("broken.png")).unwrap();
+        symlink("..", folder.path().join("in/up")).unwrap();
+        symlink("../..", folder.path().join("in/above")).unwrap();
         let found = Listing::of(folder.path()).unwrap();
         assert_eq!(names(folder.path(), &found), ["broken.png", "in/a.png", "link/far/b.png"]);
         let skipped: Vec<&str> = found.skipped.iter().map(|one| one.file.rsplit_once('/').unwrap().1).collect();
-        assert_eq!(skipped, ["back", "same"]);
-        assert_eq!(found.skipped[1].reason, "is a link to a folder that is listed already");
+        assert_eq!(skipped, ["above", "up", "back", "same"]);
+        let reasons: Vec<&str> = found.skipped.iter().map(|one| one.reason.as_str()).collect();
+        let (held, listed) = ("is a link to a folder that holds this one", "is a link to a folder that is listed already");
+        assert_eq!(reasons, [held, held, held, listed], "what is beside the folder does not belong to it");
     }
 
     #[test]
