@@ -26,11 +26,11 @@ impl TestSet {
     /// No image is left, or a mask of a good image marks a pixel.
     pub fn read(mut category: Category) -> Result<Self> {
         // Only whether pixels are marked is kept of each.
-        let read = |test: &TestImage| {
+        let read = |test: &TestImage| -> Result<Result<(bool, Option<Levels>)>> {
             let (_, mask, level) = test.read_files(0.0)?;
             Ok(test.check_mask(&mask).map(|()| (mask.iter().any(|&value| value > 0.0), level)))
         };
-        let found: Vec<Result<Result<_>>> = category.test.par_iter().map(read).collect();
+        let found: Vec<_> = category.test.par_iter().map(read).collect();
         let (mut counts, mut levels) = (ImageCounts::default(), Vec::new());
         for (test, found) in std::mem::take(&mut category.test).into_iter().zip(found) {
             match found {
