@@ -39,7 +39,7 @@ fn overlays_of_good_images_stay_grey_and_only_the_anomalous_one_glows() {
         assert!(glow(name) < 0.1, "{name}: {}", glow(name));
         assert!(!read_image(&scratch.path(format!("found/{name}_mask.png"))).unwrap().iter().any(|&value| value > 0.0));
     }
-    assert!(glow("bad") > 0.5, "{}", glow("bad"));
+    assert!(glow("bad") > 0.25, "{}", glow("bad"));
 }
 
 #[test]
