@@ -46,4 +46,4 @@ pub use resident::ResidentSet;
 pub use resize::{crop, pad_reflect, resize};
 pub use test_image::{GOOD, TestImage};
 pub use texture::{Defect, Defective, Family};
-pub use validation::{ValidationImage, ValidationSet, held_out_number, write_validation_set};
+pub use validation::{ValidationImage, ValidationSet, held_out_number, remove_validation_set, write_validation_set};
