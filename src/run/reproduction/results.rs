@@ -9,11 +9,14 @@ use super::plan::Plan;
 use super::report::{COSTS_FILE, REPORT_FILE, Report, RunReport, TABLES_FILE, Values, run_folder};
 use crate::error::{Error, Result};
 
+/// Paths and contents of files that are not written yet.
+type Files = Vec<(PathBuf, Vec<u8>)>;
+
 /// The report of those runs of a plan that are done, with paths and contents of `report.json`, `tables.csv` and `costs.csv` in `out`.
 ///
 /// # Errors
 /// The cost of a run cannot be read.
-pub fn result_files(out: &Path, plan: &Plan, runs: Vec<RunReport>) -> Result<(Report, Vec<(PathBuf, Vec<u8>)>)> {
+pub fn result_files(out: &Path, plan: &Plan, runs: Vec<RunReport>) -> Result<(Report, Files)> {
     let report = Report::new(plan.origin.clone(), &plan.own_runs(), runs);
     let files = vec![
         json_file(out.join(REPORT_FILE), &report)?,
