@@ -125,13 +125,13 @@ fn made(scratch: &Scratch, case: &Case) -> (PathBuf, Files, Reference) {
     (start, before, whole)
 }
 
-/// The space for a round: mostly too little.
+/// The space for a round: too little for new files, mostly too little to replace old ones.
 fn size(random: &mut Stream, before: &Files, whole: &Files) -> u64 {
     match limit() {
         Limit::Tmpfs(_) => {
             let (least, new) = (space(before) / PAGE, space(whole) / PAGE);
             // Files are replaced a few at a time, for which little more is enough.
-            let most = least + if before.is_empty() { new } else { new / 6 };
+            let most = least + if before.is_empty() { new.saturating_sub(1) } else { new / 6 };
             PAGE * u64::from(random.between(least.max(1) as u32, most as u32))
         }
         Limit::FileSize => {
