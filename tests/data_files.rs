@@ -305,10 +305,17 @@ fn masks_of_the_wrong_size_are_rejected() {
     let test = Category::open(folder.path()).unwrap().test;
     write_mask_png(&mask, &Plane::ones((4, 3))).unwrap();
     let error = test[1].read(0.0).unwrap_err().to_string();
-    assert!(error.ends_with("000_mask.png: the mask is 3 pixels wide and 4 high, its image 4 and 3"), "{error}");
-    write_mask_png(&mask, &Plane::from_elem((3, 4), 1.0 / 255.0)).unwrap();
-    let error = test[1].read(0.0).unwrap_err().to_string();
-    assert!(error.ends_with("the brightest value of this mask is 1; anomalous pixels must exceed 127"), "{error}");
+    assert!(error.ends_with("000_mask.png: the mask is 3 pixels wide and 4 high, its image 4 and 3; one of them is turned, perhaps by its EXIF data"), "{error}");
+    let dark =
+        |from: usize, value: fn(usize) -> f32| Plane::from_shape_fn((3, 4), |(row, _)| if row < from { 0.0 } else { value(row) });
+    // Nothing tells which pixels are meant: all are alike, or there are several values.
+    for unclear in [dark(0, |_| 1.0 / 255.0), dark(1, |row| row as f32 / 255.0)] {
+        write_mask_png(&mask, &unclear).unwrap();
+        let error = test[1].read(0.0).unwrap_err().to_string();
+        assert!(error.ends_with("; anomalous pixels must exceed 127, or all have one value on black"), "{error}");
+    }
+    write_mask_png(&mask, &dark(1, |_| 1.0 / 255.0)).unwrap();
+    assert_eq!(test[1].read(0.0).unwrap().1.sum(), 8.0);
     write_mask_png(&mask, &Plane::zeros((3, 4))).unwrap();
     assert_eq!(test[1].read(0.0).unwrap().1, Plane::zeros((3, 4)));
 }

@@ -2,7 +2,8 @@ use std::path::{Path, PathBuf};
 
 use crate::Result;
 use crate::data::{
-    Category, Dataset, Image, Plane, SkippedShare, TestImage, check_output_file, check_output_folder, warn_of_skipped,
+    Category, Dataset, Image, Plane, SkippedShare, TestImage, check_output_file, check_output_folder, doubt_about_levels,
+    warn_of_skipped,
 };
 use crate::detect::{Detector, Resolution, Source};
 use crate::disk::Outputs;
@@ -127,13 +128,18 @@ fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Warns of files that cannot be used, and of good images that the model was trained on.
+/// Warns of files that cannot be used, of images that the model was trained on, and of images that are nearly black.
 fn warn_of_images(test_set: &TestSet, data: &Dataset, detector: &Detector<impl Backend>) -> Result<()> {
     let category = &test_set.category;
     warn_of_skipped(data, &category.skipped, category.test.len());
     let trained_on = detector.settings().provenance.as_ref().and_then(|own| own.images.as_deref());
     if trained_on.map_or(Ok(false), |fingerprint| test_set.was_trained_on(fingerprint))? {
         log::warn!("{data}: the good test images are those that the model was trained on, so new ones may get more false alarms");
+    } else if let Some(seen) = test_set.seen_in_training() {
+        log::warn!("{data}: {seen}; metrics say less about new images then");
+    }
+    if let Some(doubt) = doubt_about_levels(&test_set.levels, detector.settings().preparation.white_level) {
+        log::warn!("{data}: {doubt}");
     }
     Ok(())
 }

@@ -201,7 +201,7 @@ fn category(arguments: &Arguments) -> Result<Input<(PathBuf, Category)>> {
     {
         return Ok(Err(format!("{} has no folder test{}", root.display(), layout_hint(root))));
     }
-    let TestSet { category, counts } = TestSet::read(data.test_set()?)?;
+    let TestSet { category, counts, .. } = TestSet::read(data.test_set()?)?;
     warn_of_skipped(&data, &category.skipped, category.test.len());
     Ok(match counts.defines_all_metrics() {
         true => Ok((model.clone(), category)),

@@ -23,6 +23,9 @@ pub struct Arguments {
     /// Write DIR/ARCH/FILE.cubin and DIR/kernels.json
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Replace files in the output folder that `kernels` did not write, or that were changed since
+    #[arg(long, requires = "out")]
+    overwrite: bool,
     /// Print a record as JSON instead of tables, for --diff and scripts
     #[arg(long)]
     json: bool,
@@ -42,7 +45,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             archs.push(arch);
         }
     }
-    let cubins = cubins(&archs, arguments.out.as_ref())?;
+    let cubins = cubins(&archs, arguments.out.as_ref(), arguments.overwrite)?;
     let record = KernelRecord::of(&cubins)?;
     if arguments.json {
         return say_json(&record);
@@ -55,14 +58,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 /// Compiled kernels, written to the folder `out` if there is one.
-fn cubins(archs: &[&'static Arch], out: Option<&PathBuf>) -> anyhow::Result<Vec<Cubin>> {
+fn cubins(archs: &[&'static Arch], out: Option<&PathBuf>, overwrite: bool) -> anyhow::Result<Vec<Cubin>> {
     let Some(folder) = out else { return Ok(Compiler::global().cubins(archs)?) };
     check_output_folder(folder)?;
+    let place = Precompiled::new(folder.clone());
+    place.check(archs, overwrite)?;
     // Kernels written earlier must not be read back from this folder.
     let mut compiler = Compiler::from_environment();
     compiler.precompiled = None;
     let cubins = compiler.cubins(archs)?;
-    Precompiled::new(folder.clone()).write(&cubins)?;
+    place.write(&cubins, overwrite)?;
     Ok(cubins)
 }
 

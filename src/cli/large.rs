@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
 
-use crate::data::{Image, Plane, PngRows, Strips};
+use crate::data::{Image, Levels, Plane, PngRows, Strips};
 use crate::detect::{Cutoffs, Detector, StripExamination, StripSink};
 use crate::disk::{Draft, Outputs, npy};
 use crate::ops::Backend;
@@ -42,6 +42,8 @@ pub struct Examined {
     pub found: StripExamination,
     /// Pixels in the mask.
     pub marked: usize,
+    /// The largest value of the picture, if it has more than 8 bits per sample.
+    pub levels: Option<Levels>,
 }
 
 /// Examines a picture strip by strip and writes what is found as drafts in `outputs`. The picture at `path` is read again for the heatmap, which is drawn over
@@ -93,7 +95,7 @@ pub fn examine(
     drawn.extend([(Part::Map, map), (Part::Mask, mask), (Part::Reconstruction, reconstruction)]);
     drawn.retain(|(part, _)| parts.contains(part));
     drawn.sort_by_key(|(part, _)| *part);
-    Ok(Examined { drafts: drawn.into_iter().map(|(_, draft)| draft).collect(), found, marked })
+    Ok(Examined { drafts: drawn.into_iter().map(|(_, draft)| draft).collect(), found, marked, levels: strips.levels() })
 }
 
 /// As [`Scale::for_heatmap`], of a heatmap with this largest value.
@@ -218,7 +220,7 @@ mod tests {
             let files = Files::of(|part| at(part.ending()));
             let before = std::fs::read(&files.map).ok();
             let strips = Strips::open(&path, 0.0).unwrap();
-            let Examined { drafts, found, marked } =
+            let Examined { drafts, found, marked, levels: _ } =
                 examine(&detector(), cutoffs, (&path, strips), (&outputs, &files, &all())).unwrap();
             assert!(std::fs::read(&files.map).ok() == before, "until all files are complete, the old ones stay");
             outputs.replace_by_drafts(drafts, &[]).unwrap();

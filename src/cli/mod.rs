@@ -38,8 +38,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::Error;
-use crate::data::{check_output_folder, make_folder};
+use crate::data::{check_output_folder, make_folder, write_atomically};
 use crate::error::system_words;
 use crate::theory::claim::Claim;
 use anyhow::{anyhow, bail};
@@ -209,8 +208,17 @@ fn completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
 fn manual(out: &Path) -> anyhow::Result<()> {
     check_output_folder(out)?;
     make_folder(out)?;
-    clap_mangen::generate_to(Arguments::command(), out).map_err(|error| Error::write(out, error))?;
+    let mut command = Arguments::command().disable_help_subcommand(true);
+    command.build();
+    write_pages(command, out)?;
     output::say(format_args!("wrote {}", out.join("orthoscope.1").display()))
+}
+
+/// Writes the pages of a command and its subcommands, each completely or not at all.
+fn write_pages(command: clap::Command, out: &Path) -> crate::Result<()> {
+    command.get_subcommands().filter(|own| !own.is_hide_set()).try_for_each(|own| write_pages(own.clone(), out))?;
+    let page = clap_mangen::Man::new(command);
+    write_atomically(&out.join(page.get_filename()), |file| page.render(file))
 }
 
 fn done(result: anyhow::Result<()>) -> anyhow::Result<ExitCode> {

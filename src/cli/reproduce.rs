@@ -10,8 +10,8 @@ use crate::disk::Outputs;
 use crate::ops::Backend;
 use crate::report::{reproduction, runs};
 use crate::run::reproduction::{
-    Ended, Folders, Merge, PAGE_FILE, Plan, PlannedRun, Preview, Report, Request, RunReport, Session, Shard, Watcher, categories,
-    write_results,
+    COSTS_FILE, Ended, Folders, Merge, PAGE_FILE, Plan, PlannedRun, Preview, REPORT_FILE, Report, Request, RunReport, Session,
+    Shard, TABLES_FILE, Watcher, categories, result_files,
 };
 use crate::run::{EvaluationReport, LogEntry, MODEL_FILE, parse_minutes};
 use crate::{Error, Result};
@@ -69,6 +69,9 @@ pub struct Arguments {
         conflicts_with_all = ["data", "config", "category", "seeds", "steps", "shard", "budget", "dry_run", "device", "precision"]
     )]
     merge: Vec<PathBuf>,
+    /// Replace files of a report in the output folder that `reproduce` did not write, or that were changed since
+    #[arg(long)]
+    overwrite: bool,
     #[command(flatten)]
     device: DeviceOption,
 }
@@ -79,11 +82,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if let Some(data) = arguments.data.as_ref().filter(|data| is_same_folder(data, &arguments.out)) {
         bail!("{} is the folder of the data; choose another --out, so that results do not mix with images", data.display());
     }
+    let outputs = outputs(arguments)?;
     let Some(data) = &arguments.data else {
         let merge = Merge::new(&arguments.merge, &arguments.out)?;
         let _lock = lock_folder(&arguments.out)?;
         let (plan, runs) = merge.write(&arguments.out)?;
-        let report = write_report(&arguments.out, &plan, runs)?;
+        let report = write_report(&outputs, &plan, runs)?;
         conclude(&arguments.out, &report)?;
         return Ok(ExitCode::SUCCESS);
     };
@@ -96,7 +100,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         shard: arguments.shard,
     };
     check_outside(&request.data, &arguments.out)?;
-    on_device!(arguments.device.open()?, |backend| reproduce(arguments, &request, &backend))
+    on_device!(arguments.device.open()?, |backend| reproduce(arguments, &request, &backend, &outputs))
+}
+
+/// The files of the report, which replace only those of earlier reports.
+fn outputs(arguments: &Arguments) -> Result<Outputs> {
+    let outputs = Outputs::new(&arguments.out, "reproduce", arguments.overwrite)?;
+    let files = [REPORT_FILE, TABLES_FILE, COSTS_FILE, PAGE_FILE].map(|name| arguments.out.join(name));
+    files.iter().try_for_each(|path| outputs.check(path))?;
+    Ok(outputs)
 }
 
 /// Checks that results do not mix with the images of a category.
@@ -110,7 +122,7 @@ fn check_outside(data: &Path, out: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn reproduce(arguments: &Arguments, request: &Request, backend: &impl Backend) -> anyhow::Result<ExitCode> {
+fn reproduce(arguments: &Arguments, request: &Request, backend: &impl Backend, outputs: &Outputs) -> anyhow::Result<ExitCode> {
     let folders = Folders { data: request.data.clone(), out: arguments.out.clone() };
     let _lock = if arguments.dry_run { None } else { Some(lock_folder(&folders.out)?) };
     let signal = Signal::listen()?;
@@ -121,14 +133,14 @@ fn reproduce(arguments: &Arguments, request: &Request, backend: &impl Backend) -
         return Ok(ExitCode::SUCCESS);
     }
     let progress = ReproductionProgress::new(session.todo.len(), session.plan.steps);
-    let mut watch = Watch { progress, signal: &signal, session: &session };
+    let mut watch = Watch { progress, signal: &signal, session: &session, outputs, overwrite: arguments.overwrite };
     let ended = session.run(backend, &signal.stop, &mut watch);
     watch.progress.finish();
     let Ended::Through { results, failed } = ended? else {
         note("interrupted; the same command continues");
         return Ok(ExitCode::from(INTERRUPTED));
     };
-    let report = write_report(&arguments.out, &session.plan, results)?;
+    let report = write_report(outputs, &session.plan, results)?;
     conclude(&arguments.out, &report)?;
     if !failed.is_empty() {
         let names: Vec<String> = failed.iter().map(|run| format!("{} seed {}", run.category, run.seed)).collect();
@@ -178,10 +190,11 @@ fn round(bytes: u64) -> u64 {
     bytes.div_ceil(unit).saturating_mul(unit)
 }
 
-/// Writes the files of the report.
-fn write_report(out: &Path, plan: &Plan, reports: Vec<RunReport>) -> Result<Report> {
-    let report = write_results(out, plan, reports)?;
-    reproduction::write(&report, out)?;
+/// Writes the files of the report, all together.
+fn write_report(outputs: &Outputs, plan: &Plan, reports: Vec<RunReport>) -> Result<Report> {
+    let (report, mut files) = result_files(outputs.folder(), plan, reports)?;
+    files.push(reproduction::file(&report, outputs.folder())?);
+    outputs.replace_together(&files, &[])?;
     Ok(report)
 }
 
@@ -216,6 +229,8 @@ struct Watch<'a> {
     progress: ReproductionProgress,
     signal: &'a Signal,
     session: &'a Session,
+    outputs: &'a Outputs,
+    overwrite: bool,
 }
 
 impl<B: Backend> Watcher<B> for Watch<'_> {
@@ -243,13 +258,13 @@ impl<B: Backend> Watcher<B> for Watch<'_> {
         reproduction::gallery::record(detector, category, folder)?;
         let Some(report) = report else { return Ok(()) };
         let run = page::Run { loss: page::loss_curve(&folder.join(MODEL_FILE)), wall: None };
-        let outputs = Outputs::new(folder, "reproduce", true)?;
+        let outputs = Outputs::new(folder, "reproduce", self.overwrite)?;
         page::write(&outputs, detector, category, report, &run)
     }
 
     fn done(&mut self, report: &RunReport, results: Vec<RunReport>) -> Result<()> {
         self.progress.done(report);
-        write_report(&self.session.folders().out, &self.session.plan, results).map(drop)
+        write_report(self.outputs, &self.session.plan, results).map(drop)
     }
 
     fn failed(&mut self, error: Error) {

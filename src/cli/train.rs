@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::Error;
 use crate::backend::Storage;
 use crate::data::lock_folder;
+use crate::disk::bounded;
 use crate::ops::Backend;
-use crate::report::training::Status;
+use crate::report::training::{Status, is_training_page};
+use crate::{Error, Result};
 
 use crate::run::{
     Accepted, CONFIG_FILE, Config, Log, MODEL_FILE, Outcome, Start, TrainingJob, check_own_files, check_training_memory,
@@ -22,7 +23,7 @@ use super::images::TrainingFolder;
 use super::output::{note, say, sentence};
 use super::progress::TrainingProgress;
 use super::signals::on_interrupt;
-use super::watch::Watch;
+use super::watch::{PAGE_FILE, Watch};
 
 /// Arguments of `train`.
 #[derive(clap::Args)]
@@ -66,7 +67,7 @@ pub struct Arguments {
     /// uninterrupted run
     #[arg(long, requires = "resume")]
     accept_changes: bool,
-    /// Replace a config.toml and a log.jsonl in the output folder that no run wrote; a config.toml with the settings of this run always stays
+    /// Replace a config.toml, a log.jsonl and with --watch a training.html in the output folder that no run wrote; a config.toml with the settings of this run always stays
     #[arg(long)]
     overwrite: bool,
     /// Train nothing: say images, network, device, memory and time, and draw the first batch as first_batch.png into the output folder
@@ -94,6 +95,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         false => check_own_files(config, &arguments.out, arguments.resume),
     };
     check(&config)?;
+    // A page of an earlier process would otherwise go on showing what was then.
+    let has_page = has_page(arguments)?;
     let preview = arguments.dry_run.then(|| dry_run::outputs(&arguments.out, arguments.overwrite)).transpose()?;
     let device = arguments.device.open()?;
     let data = arguments.images.dataset();
@@ -111,8 +114,6 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         remove_files_in_the_way(&arguments.out)?;
     }
     let steps = job.config().train.steps;
-    // A page of an earlier process would otherwise go on showing what was then.
-    let has_page = arguments.out.join(super::watch::PAGE_FILE).exists();
     let watch = |device| match arguments.watch || has_page {
         true => Watch::new(job.config(), &data, &arguments.out, device).map(Some),
         false => Ok(None),
@@ -126,6 +127,19 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             note(format_args!("interrupted; {} holds the steps done, --resume continues", job.checkpoint_path().display()));
             Ok(ExitCode::from(super::output::INTERRUPTED))
         }
+    }
+}
+
+/// Whether the output folder has the page of a training.
+///
+/// # Errors
+/// A page is wanted, and a file of somebody else is in its place.
+fn has_page(arguments: &Arguments) -> Result<bool> {
+    let path = arguments.out.join(PAGE_FILE);
+    let is_own = path.is_file() && bounded::read(&path, bounded::TEXT).is_ok_and(|bytes| is_training_page(&bytes));
+    match arguments.watch && path.exists() && !is_own && !arguments.overwrite {
+        true => Err(Error::file(path, "is no page of a training; choose another --out, or pass --overwrite to replace it")),
+        false => Ok(is_own),
     }
 }
 

@@ -71,19 +71,24 @@ pub fn read_size(path: &Path) -> Result<[u32; 2]> {
     read_checked(path).map(|(_, _, size)| size)
 }
 
-/// Reads a ground-truth mask: 1 where the mean of the channels exceeds 0.5 (anomalous), else 0. A black mask has no anomalous
-/// pixel.
+/// Reads a ground-truth mask: 1 where the mean of the channels exceeds 0.5 (anomalous), else 0. Of a mask that nowhere exceeds 0.5 and has only black
+/// and one other value, as with 0 and 1 for 0 and 255, the other value counts as anomalous. A black mask has no anomalous pixel.
 ///
 /// # Errors
-/// As [`read_image`]; a mask that is not black but does not exceed one half anywhere, e.g. because 1 was stored instead of 255.
+/// As [`read_image`]; a mask with other values of which none exceeds one half.
 pub fn read_mask(path: &Path) -> Result<Plane> {
     let means = read_image(path)?.map_axis(Axis(2), |rgb| rgb.iter().sum::<f32>() / 3.0);
     let brightest = means.iter().copied().fold(0.0, f32::max);
-    if brightest > 0.0 && brightest <= 0.5 {
-        let level = to_byte(brightest);
-        return Err(Error::file(path, format!("the brightest value of this mask is {level}; anomalous pixels must exceed 127")));
+    if brightest == 0.0 || brightest > 0.5 {
+        return Ok(means.mapv(|mean| f32::from(mean > 0.5)));
     }
-    Ok(means.mapv(|mean| f32::from(mean > 0.5)))
+    let has_labels = means.iter().all(|&mean| mean == 0.0 || mean == brightest) && means.iter().any(|&mean| mean == 0.0);
+    if !has_labels {
+        let level = to_byte(brightest);
+        let reason = "anomalous pixels must exceed 127, or all have one value on black";
+        return Err(Error::file(path, format!("the brightest value of this mask is {level}; {reason}")));
+    }
+    Ok(means.mapv(|mean| f32::from(mean > 0.0)))
 }
 
 /// Writes an 8-bit RGB PNG, values `round(255 v)` clamped to 0..255. The file is written completely or not at all.

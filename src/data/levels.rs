@@ -37,30 +37,58 @@ impl Levels {
 /// Floating-point images in another unit, of which nearly every pixel would be white.
 pub fn check_levels(found: &[Option<Levels>], white_level: f64) -> Result<Option<String>> {
     let deep: Vec<Levels> = found.iter().copied().flatten().collect();
-    let Some(brightest) = deep.iter().copied().max_by(|a, b| share(a, white_level).total_cmp(&share(b, white_level))) else {
+    let Some(brightest) = brightest(&deep, white_level) else {
         let is_idle = white_level > 0.0 && !found.is_empty();
         return Ok(
             is_idle.then(|| format!("{KEY} = {white_level} has no effect: no training image has more than 8 bits per sample"))
         );
     };
-    let (largest, white) = (brightest.largest, brightest.white_at(white_level));
-    let images = if deep.len() == 1 { "image" } else { "images" };
-    let what = format!("the largest value in the {} training {images} with more than 8 bits per sample", deep.len());
-    if largest > BRIGHT * white {
-        let reason = format!("{what} is {largest}, and {white} is white");
+    let (reason, white) = (reason(&deep, "training ", white_level), brightest.white_at(white_level));
+    if brightest.largest > BRIGHT * white {
         return match brightest.is_float && white_level == 0.0 {
             true => Err(Error::config(KEY, format!("{reason}; set it to the value that is white in these images"))),
             false => Ok(Some(format!("{KEY}: {reason}: all above that is white, too"))),
         };
     }
-    if largest >= DARK * white || largest <= 0.0 {
-        return Ok(None);
-    }
-    let advice = match bits_of(largest) {
-        Some((bits, level)) if !brightest.is_float => format!("set {KEY} = {level} if the camera has {bits} bits"),
-        _ => format!("set {KEY} to the value that is white"),
+    Ok(is_dark(brightest, white).then(|| {
+        let advice = match bits_of(brightest.largest) {
+            Some((bits, level)) if !brightest.is_float => format!("set {KEY} = {level} if the camera has {bits} bits"),
+            _ => format!("set {KEY} to the value that is white"),
+        };
+        format!("{reason}, so they are nearly black; {advice}")
+    }))
+}
+
+/// The same doubt about images that a trained network looks at, whose white is that of its training. It never refuses them.
+pub fn doubt_about_levels(found: &[Option<Levels>], white_level: f64) -> Option<String> {
+    let deep: Vec<Levels> = found.iter().copied().flatten().collect();
+    let brightest = brightest(&deep, white_level)?;
+    let (reason, white) = (reason(&deep, "", white_level), brightest.white_at(white_level));
+    let what = match brightest.largest {
+        largest if largest > BRIGHT * white => ": all above that is white, too",
+        _ if is_dark(brightest, white) => ", so they are nearly black",
+        _ => return None,
     };
-    Ok(Some(format!("{what} is {largest}, and {white} is white, so they are nearly black; {advice}")))
+    Some(format!("{reason}{what}; {KEY} is set in the training"))
+}
+
+/// The image whose largest value is nearest to white, or farthest above it.
+fn brightest(deep: &[Levels], white_level: f64) -> Option<Levels> {
+    deep.iter().copied().max_by(|a, b| share(a, white_level).total_cmp(&share(b, white_level)))
+}
+
+/// The largest value in words; `which` images they are, with a space after it.
+fn reason(deep: &[Levels], which: &str, white_level: f64) -> String {
+    let (count, images) = (deep.len(), if deep.len() == 1 { "image" } else { "images" });
+    let of = |value: fn(&Levels, f64) -> f64| brightest(deep, white_level).map_or(0.0, |own| value(&own, white_level));
+    let (largest, white) = (of(|own, _| own.largest), of(Levels::white_at));
+    format!(
+        "the largest value in the {count} {which}{images} with more than 8 bits per sample is {largest}, and {white} is white"
+    )
+}
+
+fn is_dark(brightest: Levels, white: f64) -> bool {
+    brightest.largest > 0.0 && brightest.largest < DARK * white
 }
 
 /// The largest value relative to white.
@@ -102,6 +130,25 @@ mod tests {
         }
         assert_eq!((warning(&[of(4000.0)], 4095.0), warning(&[], 4095.0)), (None, None));
         assert!(warning(&[of(400.0)], 4095.0).unwrap().ends_with("if the camera has 9 bits"));
+    }
+
+    #[test]
+    fn images_that_a_network_looks_at_are_doubted_and_never_refused() {
+        let dark = doubt_about_levels(&[of(10.0), None, of(1023.0)], 0.0).unwrap();
+        assert_eq!(
+            dark,
+            "the largest value in the 2 images with more than 8 bits per sample is 1023, and 65535 is white, so they are nearly \
+             black; data.white_level is set in the training"
+        );
+        let float = |largest| [Some(Levels { is_float: true, white: 1.0, largest })];
+        assert!(
+            doubt_about_levels(&float(255.0), 0.0).unwrap().contains("is 255, and 1 is white: all above that is white, too;")
+        );
+        assert!(doubt_about_levels(&[of(65535.0)], 4095.0).unwrap().contains("is 65535, and 4095 is white: all above"));
+        for fine in [&[of(4000.0)][..], &[None], &[]] {
+            assert_eq!(doubt_about_levels(fine, 4095.0), None);
+        }
+        assert_eq!((doubt_about_levels(&[of(0.0)], 0.0), doubt_about_levels(&[of(9000.0)], 0.0)), (None, None));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::file::{NOT_READ, READ, READ_FORMATS};
+use crate::disk::Results;
 use crate::disk::bounded::kind;
 use crate::error::{Error, Result};
 
@@ -94,7 +95,7 @@ pub fn warn_of_skipped(place: impl fmt::Display, skipped: &[Skipped], used: usiz
 pub struct Listing {
     /// Files with the extension of an image, in the order of their paths without extension.
     pub images: Vec<PathBuf>,
-    /// Folders that cannot be listed, or that a link leads to once more.
+    /// Folders that cannot be listed or that a link leads to once more, links in a circle or out of the folder upwards, and pictures that are results of this program.
     pub skipped: Vec<Skipped>,
 }
 
@@ -105,16 +106,24 @@ impl Listing {
     /// No such folder, or one that cannot be listed.
     pub fn of(folder: &Path) -> Result<Self> {
         check_folder(folder)?;
-        let (mut own, mut seen) = (Self::default(), HashSet::from([real(folder)]));
-        let mut folders = Vec::new();
-        own.add(entries(folder)?, &mut folders);
+        let root = real(folder);
+        let (mut own, mut seen) = (Self::default(), HashSet::from([root.clone()]));
+        let (mut folders, mut results) = (Vec::new(), Results::default());
+        results.enter(folder);
+        own.add(entries(folder)?, &mut folders, &results);
         while let Some(folder) = folders.pop() {
-            if !seen.insert(real(&folder)) {
+            let place = real(&folder);
+            if root.starts_with(&place) {
+                own.skip(&folder, &Error::file(&folder, "is a link to a folder that holds this one"));
+                continue;
+            }
+            if !seen.insert(place) {
                 own.skip(&folder, &Error::file(&folder, "is a link to a folder that is listed already"));
                 continue;
             }
+            results.enter(&folder);
             match entries(&folder) {
-                Ok(found) => own.add(found, &mut folders),
+                Ok(found) => own.add(found, &mut folders, &results),
                 Err(error) => own.skip(&folder, &error),
             }
         }
@@ -123,12 +132,15 @@ impl Listing {
         Ok(own)
     }
 
-    fn add(&mut self, entries: Vec<PathBuf>, folders: &mut Vec<PathBuf>) {
+    fn add(&mut self, entries: Vec<PathBuf>, folders: &mut Vec<PathBuf>, results: &Results) {
         // The last one is taken first.
         for path in entries.into_iter().rev() {
             match is_folder(&path) {
                 Ok(true) if !is_foreign(&path) => folders.push(path),
-                Ok(false) if is_picture(&path) => self.images.push(path),
+                Ok(false) if is_picture(&path) => match results.writer_of(&path) {
+                    Some(command) => self.skip(&path, &Error::file(&path, format!("is a result of `orthoscope {command}`"))),
+                    None => self.images.push(path),
+                },
                 Ok(_) => {}
                 Err(error) => self.skip(&path, &error),
             }
@@ -146,8 +158,8 @@ fn real(path: &Path) -> PathBuf {
 }
 
 /// All images in a folder and its subfolders, sorted by path; or `path` itself if it is a file. Symbolic links to folders are not
-/// followed, and subfolders that cannot be listed are passed over, both with a warning; hidden entries, files without an image extension and folders of
-/// other programs are skipped.
+/// followed, and subfolders that cannot be listed and results of this program are passed over, all with a warning; hidden entries, files without an image
+/// extension and folders of other programs are skipped.
 ///
 /// # Errors
 /// No such file or folder, one that cannot be listed, or no image in it.
@@ -155,15 +167,8 @@ pub fn list_images(path: &Path) -> Result<Vec<PathBuf>> {
     if path.is_file() {
         return Ok(vec![path.to_owned()]);
     }
-    match std::fs::metadata(path) {
-        Ok(about) if about.is_dir() => {}
-        Ok(about) => return Err(Error::file(path, format!("is {}; a file or a folder is needed here", kind(&about)))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(Error::file(path, "there is no such file or folder"));
-        }
-        Err(error) => return Err(Error::read(path, error)),
-    }
-    let mut found = Vec::new();
+    check_place(path)?;
+    let (mut found, mut own, mut results) = (Vec::new(), 0_usize, Results::default());
     let mut folders = vec![path.to_owned()];
     while let Some(folder) = folders.pop() {
         let listed = match entries(&folder) {
@@ -173,20 +178,41 @@ pub fn list_images(path: &Path) -> Result<Vec<PathBuf>> {
             }
             listed => listed?,
         };
+        results.enter(&folder);
         for entry in listed {
-            match (is_folder(&entry)?, entry.is_symlink()) {
-                (true, false) if !is_foreign(&entry) => folders.push(entry),
-                (true, true) => log::warn!("{}: is a link to a folder and is passed over", entry.display()),
-                (false, _) if is_picture(&entry) => found.push(entry),
+            match (is_folder(&entry), entry.is_symlink()) {
+                (Ok(true), false) if !is_foreign(&entry) => folders.push(entry),
+                (Ok(true), true) => log::warn!("{}: is a link to a folder and is passed over", entry.display()),
+                (Ok(false), _) if is_picture(&entry) && results.writer_of(&entry).is_some() => own += 1,
+                // What is wrong with a link in a circle is said when it is its turn.
+                (Ok(false) | Err(_), _) if is_picture(&entry) => found.push(entry),
+                (Err(error), _) => log::warn!("{error}, so it is passed over"),
                 _ => {}
             }
         }
     }
     if found.is_empty() {
-        return Err(no_image(path));
+        return Err(if own > 0 {
+            Error::file(path, format!("contains no image but {own} results of orthoscope"))
+        } else {
+            no_image(path)
+        });
+    }
+    if own > 0 {
+        log::warn!("{}: {own} pictures that are results of orthoscope are passed over", path.display());
     }
     found.sort();
     Ok(found)
+}
+
+/// Checks that there is a folder at a path that is no file.
+fn check_place(path: &Path) -> Result<()> {
+    match std::fs::metadata(path) {
+        Ok(about) if about.is_dir() => Ok(()),
+        Ok(about) => Err(Error::file(path, format!("is {}; a file or a folder is needed here", kind(&about)))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Error::file(path, "there is no such file or folder")),
+        Err(error) => Err(Error::read(path, error)),
+    }
 }
 
 /// The error of a folder without images.
@@ -301,11 +327,15 @@ mod tests {
         symlink(folder.path(), other.path().join("back")).unwrap();
         symlink("in", folder.path().join("same")).unwrap();
         symlink("none", folder.path().join("broken.png")).unwrap();
+        symlink("..", folder.path().join("in/up")).unwrap();
+        symlink("../..", folder.path().join("in/above")).unwrap();
         let found = Listing::of(folder.path()).unwrap();
         assert_eq!(names(folder.path(), &found), ["broken.png", "in/a.png", "link/far/b.png"]);
         let skipped: Vec<&str> = found.skipped.iter().map(|one| one.file.rsplit_once('/').unwrap().1).collect();
-        assert_eq!(skipped, ["back", "same"]);
-        assert_eq!(found.skipped[1].reason, "is a link to a folder that is listed already");
+        assert_eq!(skipped, ["above", "up", "back", "same"]);
+        let reasons: Vec<&str> = found.skipped.iter().map(|one| one.reason.as_str()).collect();
+        let (held, listed) = ("is a link to a folder that holds this one", "is a link to a folder that is listed already");
+        assert_eq!(reasons, [held, held, held, listed], "what is beside the folder does not belong to it");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Images, datasets, generated textures, corruption and batches.
 
 mod batch;
+mod copies;
 pub mod corruption;
 mod dataset;
 mod decode;
@@ -28,6 +29,7 @@ pub use crate::disk::{
     write_bytes, write_keeping,
 };
 pub use batch::{AugmentConfig, Batch, TrainingSet};
+pub use copies::copies;
 pub use dataset::{Dataset, Folders};
 pub use decode::MAX_PIXELS;
 pub use feed::{Feed, Supply};
@@ -39,7 +41,7 @@ pub use fingerprint::{fingerprint, fingerprint_of};
 pub use folder::{Category, category_name, is_same_folder, is_within, layout_hint, train_images};
 pub use generate::{GenerateOptions, generate, generate_all};
 pub use image::{Image, Plane, image, plane, row_major, sides};
-pub use levels::{Levels, check_levels};
+pub use levels::{Levels, check_levels, doubt_about_levels};
 pub use listing::{Listing, Skipped, SkippedShare, list_images, shown, warn_of_skipped};
 pub use png_rows::PngRows;
 pub use prepare::{Fit, Preparation};
@@ -48,4 +50,4 @@ pub use resize::{crop, pad_reflect, resize};
 pub use strips::{Strips, stored_pixels};
 pub use test_image::{GOOD, TestImage};
 pub use texture::{Defect, Defective, Family};
-pub use validation::{ValidationImage, ValidationSet, held_out_number, write_validation_set};
+pub use validation::{ValidationImage, ValidationSet, held_out_number, remove_validation_set, write_validation_set};

@@ -3,8 +3,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::decode::MAX_PIXELS;
-use super::file::read_image_with;
+use super::file::read_with_levels;
 use super::image::{Image, sides};
+use super::levels::Levels;
 use super::resize::resize;
 use crate::error::{Error, Result};
 
@@ -88,9 +89,17 @@ impl Preparation {
     /// Reads an image file, at its own size, with this white level.
     ///
     /// # Errors
-    /// As [`read_image_with`].
+    /// As [`read_with_levels`].
     pub fn read(&self, path: &Path) -> Result<Image> {
-        read_image_with(path, self.white_level)
+        self.read_with_levels(path).map(|(image, _)| image)
+    }
+
+    /// The same with the largest value in the file, if it has more than 8 bits per sample.
+    ///
+    /// # Errors
+    /// As [`read_with_levels`].
+    pub fn read_with_levels(&self, path: &Path) -> Result<(Image, Option<Levels>)> {
+        read_with_levels(path, self.white_level)
     }
 
     /// The image at working resolution.

@@ -8,6 +8,7 @@ use image::ImageFormat;
 
 use super::decode::{self, MAX_PIXELS, RowDecoder, Source};
 use super::image::{Image, image};
+use super::levels::Levels;
 use crate::disk::bounded;
 use crate::error::{Error, Result};
 
@@ -25,6 +26,8 @@ pub struct Strips {
     path: PathBuf,
     white_level: f64,
     rows: RowDecoder,
+    /// Of the rows read.
+    levels: Option<Levels>,
 }
 
 impl Strips {
@@ -53,7 +56,7 @@ impl Strips {
         if pixels == 0 || pixels > MOST_PIXELS {
             return Err(Error::file(path, format!("has {height}x{width} = {pixels} pixels; 1 to {MOST_PIXELS} are possible")));
         }
-        Ok(Self { path: path.to_owned(), white_level, rows })
+        Ok(Self { path: path.to_owned(), white_level, rows, levels: None })
     }
 
     /// The same picture, opened anew.
@@ -74,6 +77,11 @@ impl Strips {
         self.rows.size()
     }
 
+    /// The largest value in the rows read, if samples have more than 8 bits.
+    pub fn levels(&self) -> Option<Levels> {
+        self.levels
+    }
+
     /// The next rows, as [`read_image_with`](super::read_image_with) would give them: `[count, width, 3]`.
     ///
     /// # Errors
@@ -81,7 +89,8 @@ impl Strips {
     pub fn next(&mut self, count: usize) -> Result<Image> {
         let refuse = |reason| Error::file(&self.path, reason);
         let samples = self.rows.next(count).map_err(refuse)?;
-        samples.levels().map_err(refuse)?;
+        let levels = samples.levels().map_err(refuse)?;
+        self.levels = [self.levels, levels].into_iter().flatten().max_by(|a, b| a.largest.total_cmp(&b.largest));
         let [height, width] = samples.sides();
         let pixels = samples.over_white(self.white_level).map_err(refuse)?;
         image(height, width, pixels).map_err(|error| error.in_file(&self.path))
@@ -120,7 +129,7 @@ fn refused(path: &Path, what: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{read_image, read_image_with};
+    use crate::data::{read_image, read_with_levels};
     use png::{BitDepth, ColorType};
     use tiff::encoder::{Compression, TiffEncoder, colortype};
 
@@ -189,7 +198,8 @@ mod tests {
             let (_folder, path) = written("a.tif", bytes);
             for counts in [&[7][..], &[1, 4, 2], &[2, 2, 3]] {
                 let mut own = Strips::open(&path, white_level).unwrap();
-                assert_eq!(in_strips(&mut own, counts), read_image_with(&path, white_level).unwrap(), "{counts:?}");
+                let (image, levels) = read_with_levels(&path, white_level).unwrap();
+                assert_eq!((in_strips(&mut own, counts), own.levels()), (image, levels), "{counts:?}");
             }
         }
         let (_folder, path) = written("a.tif", &files[0][..files[0].len() / 2]);

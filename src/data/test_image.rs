@@ -3,8 +3,9 @@
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use super::file::{read_image_with, read_mask, read_size};
+use super::file::{read_mask, read_size, read_with_levels};
 use super::image::{Image, Plane};
+use super::levels::Levels;
 use super::listing::shown;
 use crate::error::{Error, Result};
 
@@ -62,30 +63,31 @@ impl TestImage {
         self.defect == GOOD
     }
 
-    /// The image `[h, w, 3]`, of which this value is white ([`read_image_with`]), and its ground truth `[h, w]`: 1 where anomalous, all 0 for a
+    /// The image `[h, w, 3]`, of which this value is white ([`read_with_levels`]), and its ground truth `[h, w]`: 1 where anomalous, all 0 for a
     /// good image. Published datasets contain a few black masks for defect images. These are used unchanged and mark no pixel.
     ///
     /// # Errors
-    /// A file that cannot be read (see [`read_image_with`] and [`read_mask`]), a mask whose size differs from its image's, or one of a good image that
+    /// A file that cannot be read (see [`read_with_levels`] and [`read_mask`]), a mask whose size differs from its image's, or one of a good image that
     /// marks a pixel.
     pub fn read(&self, white_level: f64) -> Result<(Image, Plane)> {
-        let (image, mask) = self.read_files(white_level)?;
+        let (image, mask, _) = self.read_files(white_level)?;
         self.check_mask(&mask)?;
         Ok((image, mask))
     }
 
-    /// The same without the check of the masks of a good image.
+    /// The same without the check of the masks of a good image, and with the largest value in the file of the image, if that has more than 8 bits
+    /// per sample.
     ///
     /// # Errors
     /// A file that cannot be read, or a mask of another size than its image.
-    pub fn read_files(&self, white_level: f64) -> Result<(Image, Plane)> {
-        let image = read_image_with(&self.path, white_level)?;
+    pub fn read_files(&self, white_level: f64) -> Result<(Image, Plane, Option<Levels>)> {
+        let (image, levels) = read_with_levels(&self.path, white_level)?;
         let mut united = Plane::zeros((image.dim().0, image.dim().1));
         for path in &self.masks {
             let mask = read_mask_of(path, &image)?;
             united.zip_mut_with(&mask, |value, &other| *value = value.max(other));
         }
-        Ok((image, united))
+        Ok((image, united, levels))
     }
 
     /// Checks that the united mask of a good image is black.
@@ -114,6 +116,9 @@ fn read_mask_of(path: &Path, image: &Image) -> Result<Plane> {
 fn check_mask_size<T: PartialEq + Display>(path: &Path, [h, w]: [T; 2], [ih, iw]: [T; 2]) -> Result<()> {
     match h == ih && w == iw {
         true => Ok(()),
-        false => Err(Error::file(path, format!("the mask is {w} pixels wide and {h} high, its image {iw} and {ih}"))),
+        false => {
+            let turned = if h == iw && w == ih { "; one of them is turned, perhaps by its EXIF data" } else { "" };
+            Err(Error::file(path, format!("the mask is {w} pixels wide and {h} high, its image {iw} and {ih}{turned}")))
+        }
     }
 }

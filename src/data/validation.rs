@@ -138,8 +138,18 @@ pub fn write_validation_set(out: &Path, held_out: &[Image], seed: u64) -> Result
         return Err(Error::file(out, "exists and is not empty; choose another folder or remove it first"));
     }
     let set = ValidationSet::draw(held_out, seed)?;
-    set.write(out)?;
+    set.write(out).inspect_err(|_| remove_validation_set(out))?;
     Ok(set.defects.len())
+}
+
+/// Removes a validation set from the folder that [`write_validation_set`] has written, because a part of it or its metrics cannot be written: an
+/// incomplete one would look like another test set, and be in the way of the next attempt. A folder that is empty then is removed, too.
+pub fn remove_validation_set(out: &Path) {
+    // Failures are passed over in favour of the error that led here.
+    for part in ["test", "ground_truth"] {
+        let _ = std::fs::remove_dir_all(out.join(part));
+    }
+    let _ = std::fs::remove_dir(out);
 }
 
 #[cfg(test)]

@@ -69,6 +69,12 @@ struct Comparison {
     reconstruction: Image,
 }
 
+/// The smallest f32 that is not below a score, so that no image exceeds the threshold that it sets.
+fn rounded_up(score: f64) -> f32 {
+    let near = score as f32;
+    if f64::from(near) < score { near.next_up() } else { near }
+}
+
 impl<B: Backend> Detector<B> {
     /// A detector from weights in memory.
     pub fn new(backend: &B, parameters: Parameters<B>, settings: Settings) -> Self {
@@ -341,11 +347,25 @@ impl<B: Backend> Detector<B> {
     fn normal_scores(&mut self, heatmaps: &[Plane]) -> Result<Vec<f32>> {
         let DetectionConfig { score, relative_score, .. } = self.settings.detection;
         if !relative_score {
-            return heatmaps.iter().map(|heatmap| Ok(self.scores(heatmap, None)?.get(score) as f32)).collect();
+            return heatmaps.iter().map(|heatmap| Ok(rounded_up(self.scores(heatmap, None)?.get(score)))).collect();
         }
         let (others, all) = Expected::leave_one_out(&heatmaps.iter().map(Expected::of).collect::<Result<Vec<_>>>()?)?;
         self.settings.expected = Some(all);
-        let relative = |(heatmap, others)| Ok(self.scores(heatmap, Some(others))?.get(score) as f32);
+        let relative = |(heatmap, others)| Ok(rounded_up(self.scores(heatmap, Some(others))?.get(score)));
         heatmaps.iter().zip(&others).map(relative).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_threshold_is_never_below_the_score_that_sets_it() {
+        for score in [20.383_043_3, 0.1, 1.0 / 3.0, 1e-45, -0.7, 0.0, 2.5] {
+            let threshold = rounded_up(score);
+            assert!(f64::from(threshold) >= score && f64::from(threshold.next_down()) < score, "{score}: {threshold}");
+        }
+        assert!(rounded_up(f64::NAN).is_nan());
     }
 }

@@ -27,6 +27,9 @@ const HEADING: &str = "# files that orthoscope wrote here, one a line: the comma
 /// Stands for a digest in a line by which a command takes the whole folder.
 const WHOLE: &str = "*";
 
+/// Most bytes of a file name, by all usual systems.
+pub const LONGEST_NAME: usize = 255;
+
 /// Longest record that is read, in bytes: a million files.
 const LONGEST: u64 = 128 << 20;
 
@@ -119,11 +122,21 @@ impl Outputs {
         &self.folder
     }
 
+    /// The command.
+    pub fn command(&self) -> &'static str {
+        self.command
+    }
+
     /// Checks that a file in the folder may be written: there is none, or it is ours.
     ///
     /// # Errors
-    /// It is an input or no regular file, or this command did not write it.
+    /// It is an input or no regular file, or this command did not write it; a name that is too long.
     pub fn check(&self, path: &Path) -> Result<()> {
+        let name = path.file_name().map_or(0, |name| name.len());
+        if name > LONGEST_NAME {
+            let reason = format!("cannot be written: the name has {name} bytes, and a file name may have {LONGEST_NAME}");
+            return Err(Error::file(path, reason));
+        }
         // One question for a file that is not there, as most are not.
         let Ok(about) = path.metadata() else { return Ok(()) };
         if !about.is_file() {

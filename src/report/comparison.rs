@@ -123,12 +123,13 @@ fn results(runs: &[ComparedRun]) -> Rows {
     let row = |(run, letter): (&ComparedRun, &str)| {
         let own = run.results.as_ref()?;
         let threshold = own.image_threshold.as_ref();
-        let rate = |rate: Option<ObservedRate>| rate.map_or_else(|| "–".to_owned(), in_words);
+        let none = || "–".to_owned();
+        let rate = |rate: Option<ObservedRate>| rate.map_or_else(none, in_words);
         Some(vec![
             letter.to_owned(),
-            with_interval(own.image_auroc, own.placed().and_then(|placed| placed.interval())),
-            format!("{:.4}", own.pixel_auroc),
-            format!("{:.4}", own.au_pro),
+            own.image_auroc.map_or_else(none, |auroc| with_interval(auroc, own.placed().and_then(|placed| placed.interval()))),
+            own.pixel_auroc.map_or_else(none, |value| format!("{value:.4}")),
+            own.au_pro.map_or_else(none, |value| format!("{value:.4}")),
             rate(threshold.and_then(|own| own.false_alarms)),
             rate(threshold.and_then(|own| own.misses)),
         ])
@@ -157,10 +158,12 @@ fn differences(runs: &[ComparedRun]) -> Rows {
         let (base, base_letter) = first?;
         let found = if !own.has_same_images(base) {
             "other test images".to_owned()
+        } else if own.image_auroc.or(base.image_auroc).is_none() {
+            "not defined".to_owned()
         } else {
             match own.placed().zip(base.placed()).map(|(own, base)| own.difference(&base)) {
                 Some(Some((difference, [low, high]))) => format!("{difference:+.4} ({low:+.4} to {high:+.4})"),
-                Some(None) => format!("{:+.4}", own.image_auroc - base.image_auroc),
+                Some(None) => format!("{:+.4}", own.image_auroc.unwrap_or_default() - base.image_auroc.unwrap_or_default()),
                 None => "unknown: no score in the file gives its AUROC".to_owned(),
             }
         };

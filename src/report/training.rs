@@ -85,6 +85,14 @@ pub struct TrainingPage<'a> {
     pub written: &'a str,
 }
 
+/// What every page has and nothing else.
+const MARK: &str = "<p class=\"subtitle\">Training</p>\n</header>\n<section class=\"progress\">";
+
+/// Whether a file is a page of a training.
+pub fn is_training_page(file: &[u8]) -> bool {
+    file.windows(MARK.len()).any(|part| part == MARK.as_bytes())
+}
+
 impl TrainingPage<'_> {
     /// The page as one HTML document.
     pub fn render(&self) -> String {

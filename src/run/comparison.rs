@@ -30,12 +30,15 @@ pub struct ComparedRun {
 /// The part of `metrics.json` that is compared.
 #[derive(Clone, Debug, Deserialize)]
 pub struct RunResults {
-    /// Image AUROC with the score of the run.
-    pub image_auroc: f64,
-    /// AUROC over all pixels.
-    pub pixel_auroc: f64,
+    /// Image AUROC with the score of the run; None if the test set has one class only, as below.
+    #[serde(default)]
+    pub image_auroc: Option<f64>,
+    /// AUROC over all pixels; None without masks, as below.
+    #[serde(default)]
+    pub pixel_auroc: Option<f64>,
     /// AU-PRO up to FPR 0.3.
-    pub au_pro: f64,
+    #[serde(default)]
+    pub au_pro: Option<f64>,
     /// What one must know to compare these numbers with others.
     pub protocol: String,
     /// False alarms and misses at the threshold of the run, if it has one.
@@ -114,11 +117,12 @@ impl RunResults {
 
     /// The image AUROC with its interval, by the score that gave it; None if no score gives it, as in a file that was edited.
     pub fn placed(&self) -> Option<PlacedAuroc> {
+        let auroc = self.image_auroc?;
         let labels: Vec<bool> = self.images.iter().map(|image| image.kind != GOOD).collect();
         Score::NAMES.into_iter().find_map(|(_, which)| {
             let scores: Option<Vec<f64>> = self.images.iter().map(|image| image.score(which)).collect();
             let placed = PlacedAuroc::new(&scores?, &labels).ok()?;
-            ((placed.value() - self.image_auroc).abs() < 1e-9).then_some(placed)
+            ((placed.value() - auroc).abs() < 1e-9).then_some(placed)
         })
     }
 

@@ -211,7 +211,7 @@ pub enum Measured {
 /// An unreadable image or mask; an error of `keep`.
 pub fn evaluate_test_set<B: Backend>(
     detector: &Detector<B>,
-    TestSet { category, counts }: &TestSet,
+    TestSet { category, counts, .. }: &TestSet,
     resolution: Resolution,
     keep: impl FnMut(&TestImage, &Image, &Plane) -> Result<()>,
 ) -> Result<Measured> {

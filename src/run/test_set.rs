@@ -5,7 +5,7 @@ use std::path::Path;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Category, SkippedShare, TestImage, fingerprint_of};
+use crate::data::{Category, Levels, SkippedShare, TestImage, copies, fingerprint_of};
 use crate::error::{Error, Result};
 
 /// A test set of which every image and every mask can be read.
@@ -14,6 +14,8 @@ pub struct TestSet {
     pub category: Category,
     /// Their numbers.
     pub counts: ImageCounts,
+    /// The largest values in them, of those with more than 8 bits per sample.
+    pub levels: Vec<Option<Levels>>,
 }
 
 impl TestSet {
@@ -24,15 +26,18 @@ impl TestSet {
     /// No image is left, or a mask of a good image marks a pixel.
     pub fn read(mut category: Category) -> Result<Self> {
         // Only whether pixels are marked is kept of each.
-        let read = |test: &TestImage| {
-            test.read_files(0.0).map(|(_, mask)| test.check_mask(&mask).map(|()| mask.iter().any(|&value| value > 0.0)))
+        let read = |test: &TestImage| -> Result<Result<(bool, Option<Levels>)>> {
+            let (_, mask, level) = test.read_files(0.0)?;
+            Ok(test.check_mask(&mask).map(|()| (mask.iter().any(|&value| value > 0.0), level)))
         };
-        let found: Vec<Result<Result<bool>>> = category.test.par_iter().map(read).collect();
-        let mut counts = ImageCounts::default();
+        let found: Vec<_> = category.test.par_iter().map(read).collect();
+        let (mut counts, mut levels) = (ImageCounts::default(), Vec::new());
         for (test, found) in std::mem::take(&mut category.test).into_iter().zip(found) {
             match found {
-                Ok(is_marked) => {
-                    counts.add(&test, is_marked?);
+                Ok(found) => {
+                    let (is_marked, level) = found?;
+                    levels.push(level);
+                    counts.add(&test, is_marked);
                     category.test.push(test);
                 }
                 Err(error) if error.is_out_of_memory() => return Err(error),
@@ -40,7 +45,7 @@ impl TestSet {
             }
         }
         counts.skipped_test = category.skipped.len();
-        let own = Self { category, counts };
+        let own = Self { category, counts, levels };
         match own.skipped().filter(|_| own.category.test.is_empty()) {
             Some(sentence) => Err(Error::argument(format!("{}: nothing is left to test on: {sentence}", own.category.name))),
             None => Ok(own),
@@ -55,6 +60,16 @@ impl TestSet {
     pub fn was_trained_on(&self, fingerprint: &str) -> Result<bool> {
         let good = self.category.test.iter().filter(|test| test.is_good());
         Ok(fingerprint_of(good.map(|test| (Path::new("train").join(&test.place), test.path.as_path())).collect())? == fingerprint)
+    }
+
+    /// How many test images have the same content as a training image of the category, with the first of them; none if none has.
+    pub fn seen_in_training(&self) -> Option<String> {
+        let test = &self.category.test;
+        let seen = copies(test.iter().map(|test| test.path.as_path()), &self.category.train);
+        let (file, other) = seen.first()?;
+        let of = test.len();
+        let [file, other] = [file, other].map(|path| path.display());
+        Some(format!("{} of {of} test images are training images, too: {file} has the content of {other}", seen.len()))
     }
 
     /// How many files could not be used, with the first of them; none if all could.

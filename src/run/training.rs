@@ -480,7 +480,11 @@ pub fn load_textures(config: &Config, size: usize, is_grey: bool) -> Result<Vec<
 
 fn coloured_textures(config: &Config, size: usize) -> Result<Vec<Image>> {
     if let Some(folder) = &config.data.textures {
-        return each(&list_images(folder)?, |path| read_image_with(path, config.data.white_level));
+        let images = list_images(folder).map_err(|error| {
+            let place = if folder.is_relative() { "; the path starts at the working directory" } else { "" };
+            Error::config("data.textures", format!("{error}{place}"))
+        })?;
+        return each(&images, |path| read_image_with(path, config.data.white_level));
     }
     let kinds: Vec<_> =
         (0..).zip(Family::ALL).flat_map(|kind| (0..GENERATED_PER_FAMILY).map(move |index| (kind, index))).collect();

@@ -4,7 +4,7 @@ use super::config::Config;
 use super::evaluation::{EvaluationReport, evaluate_validation_set};
 use super::log::{ValidationEntry, ValidationScores};
 use super::training_images::TrainingImages;
-use crate::data::{Category, Dataset, Image, ValidationSet, write_validation_set};
+use crate::data::{Category, Dataset, Image, ValidationSet, remove_validation_set, write_validation_set};
 use crate::detect::Detector;
 use crate::detect::metrics::{Ranking, auroc, is_anomalous, resize_bilinear};
 use crate::error::{Error, Result};
@@ -35,8 +35,12 @@ pub fn validate_detector<B: Backend>(
     out: &Path,
 ) -> Result<ValidationReport> {
     let defects = write_validation_set(out, held_out, VALIDATION_SEED)?;
-    let report = evaluate_validation_set(detector, held_out, &Category { name: name.to_owned(), ..Category::open(out)? })?;
-    report.write(out)?;
+    let measure = || {
+        let category = Category { name: name.to_owned(), ..Category::open(out)? };
+        let report = evaluate_validation_set(detector, held_out, &category)?;
+        report.write(out).map(|()| report)
+    };
+    let report = measure().inspect_err(|_| remove_validation_set(out))?;
     Ok(ValidationReport { report, defects })
 }
 

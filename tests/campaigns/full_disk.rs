@@ -7,7 +7,7 @@ use orthoscope::rng::Stream;
 use super::rounds::{note, rounds};
 use super::small_disk::{DISK, Limit, PAGE, limit, prepare, run, space};
 use super::state::{Files, Reference, files};
-use crate::fixture::{Ran, Scratch};
+use crate::fixture::{Ran, Scratch, npy_f32};
 
 /// A command that writes to the disk.
 struct Case {
@@ -28,7 +28,7 @@ const fn over(name: &'static str, command: &'static str, before: &'static str) -
     Case { name, command, before: Some(before), environment: &[], long: false }
 }
 
-const CASES: [Case; 12] = [
+const CASES: [Case; 21] = [
     case("train", "train --config c.toml --data cloth --out disk/run"),
     case("detect", "detect --model run/model.safetensors --out disk/found cloth/test/bend cloth/test/good/001.png"),
     over(
@@ -65,6 +65,15 @@ const CASES: [Case; 12] = [
         ],
         ..case("", "")
     },
+    case("forward", "model forward --model run/model.safetensors --input x.npy --output disk/y.npy"),
+    case("export", "model export --model run/model.safetensors --onnx disk/m.onnx"),
+    case("compare", "compare run run --out disk/compared"),
+    case("figures", "figures --model run/model.safetensors --data cloth --only roc,scores,network,misses --out disk/figures"),
+    case("validate", "validate --model run/model.safetensors --data cloth --out disk/valid"),
+    case("validation set", "data validation --data cloth --config c.toml --out disk/valid"),
+    case("dry run", "train --dry-run --config c.toml --data cloth --out disk/dry"),
+    case("man", "man --out disk/man"),
+    case("audit", "audit --model run/model.safetensors --normal many --images 5 --probes 1 --singular-values 1 --out disk/card"),
     Case { long: true, ..case("demo", "demo --out disk/demo --steps 2") },
 ];
 
@@ -83,6 +92,11 @@ fn fill_cache(scratch: &Scratch) {
 fn prepared() -> Scratch {
     let scratch = Scratch::new();
     scratch.succeeds("model init --model 2 --width 4 --out other.safetensors");
+    scratch.write("x.npy", npy_f32(&[1, 16, 16, 3], &[0.5; 768]));
+    for (number, name) in scratch.names("cloth/train/good").iter().enumerate() {
+        let image = scratch.read(format!("cloth/train/good/{name}"));
+        ["a", "b"].iter().for_each(|copy| scratch.write(format!("many/{copy}{number}.png"), &image));
+    }
     fill_cache(&scratch);
     scratch
 }
@@ -111,13 +125,13 @@ fn made(scratch: &Scratch, case: &Case) -> (PathBuf, Files, Reference) {
     (start, before, whole)
 }
 
-/// The space for a round: mostly too little.
+/// The space for a round: too little for new files, mostly too little to replace old ones.
 fn size(random: &mut Stream, before: &Files, whole: &Files) -> u64 {
     match limit() {
         Limit::Tmpfs(_) => {
             let (least, new) = (space(before) / PAGE, space(whole) / PAGE);
             // Files are replaced a few at a time, for which little more is enough.
-            let most = least + if before.is_empty() { new } else { new / 6 };
+            let most = least + if before.is_empty() { new.saturating_sub(1) } else { new / 6 };
             PAGE * u64::from(random.between(least.max(1) as u32, most as u32))
         }
         Limit::FileSize => {

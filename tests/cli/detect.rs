@@ -171,7 +171,7 @@ fn results_are_not_read_as_images() {
     }
     scratch.succeeds("detect --model run/model.safetensors --out only/found cloth/test/good/000.png");
     let message = scratch.refuses("detect --model run/model.safetensors --out only/found only");
-    assert_eq!(message, "only/found: contains all images that were found, and results are not read as images");
+    assert_eq!(message, "only: contains no image but 3 results of orthoscope");
 }
 
 #[test]

@@ -23,7 +23,10 @@ fn config_errors_are_one_sentence_with_the_key() {
         ("[detection]\nwindow = 4", "config key `detection.window`: must be odd"),
         ("[corruption.patches]\nmin = 9", "config key `corruption.patches.min`: 9 exceeds patches.max 6"),
         ("[objective]\npenalty = 'cubic'", "line 2, `penalty = 'cubic'` in [objective]: unknown variant `cubic`"),
-        ("[data]\nfit = 'zoom'", "line 2, `fit = 'zoom'` in [data]: unknown variant `zoom`, expected one of `stretch`, `crop`, `native`"),
+        (
+            "[data]\nfit = 'zoom'",
+            "line 2, `fit = 'zoom'` in [data]: unknown variant `zoom`, expected one of `stretch`, `crop`, `native`",
+        ),
         ("[train]\n\nrate = 'fast'", "line 3, `rate = 'fast'` in [train]: invalid type: string \"fast\", expected f64"),
         ("[train]\nsteps = 1.5", "line 2, `steps = 1.5` in [train]: invalid type"),
         ("seed = -1", "line 1, `seed = -1`: invalid value: integer `-1`"),

@@ -118,6 +118,47 @@ fn a_run_keeps_the_config_and_the_log_of_the_user() {
 }
 
 #[test]
+fn a_page_of_somebody_else_is_no_page_of_a_training() {
+    let scratch = Scratch::new();
+    scratch.write("new/training.html", "mine");
+    let train = "train --config c.toml --data cloth --out new";
+    let refused = scratch.refuses(&format!("{train} --watch"));
+    assert!(
+        refused.starts_with("new/training.html: is no page of a training; choose another --out, or pass --overwrite"),
+        "{refused}"
+    );
+    scratch.succeeds(train);
+    assert_eq!(scratch.read("new/training.html"), b"mine", "it is not kept up to date either");
+    scratch.succeeds(&format!("{train} --resume --watch --overwrite"));
+    let page = scratch.read("new/training.html");
+    assert!(page.starts_with(b"<!DOCTYPE html>"));
+    // One of an earlier process shows what is now.
+    scratch.write("other/training.html", page);
+    scratch.succeeds("train --config c.toml --data cloth --out other --steps 3");
+    assert!(String::from_utf8(scratch.read("other/training.html")).unwrap().contains("step 3 of 3"));
+}
+
+#[test]
+fn a_report_replaces_only_files_of_a_report() {
+    let scratch = Scratch::new();
+    let reproduce = "reproduce --data . --config c.toml --device cpu --out all";
+    for name in ["report.json", "tables.csv", "costs.csv", "index.html"] {
+        scratch.write(format!("all/{name}"), "mine");
+        let refused = scratch.refuses(reproduce);
+        assert!(refused.starts_with(&format!("all/{name}: is there already, and `orthoscope reproduce` did not")), "{refused}");
+        fs::remove_file(scratch.path(format!("all/{name}"))).unwrap();
+    }
+    scratch.succeeds(reproduce);
+    scratch.write("all/index.html", "mine");
+    assert!(scratch.refuses(reproduce).starts_with("all/index.html: is there already"));
+    scratch.succeeds(&format!("{reproduce} --overwrite"));
+    scratch.succeeds(reproduce);
+    assert_ne!(scratch.read("all/index.html"), b"mine");
+    scratch.write("merged/report.json", "mine");
+    assert!(scratch.refuses("reproduce --merge all --out merged").starts_with("merged/report.json: is there already"));
+}
+
+#[test]
 fn a_demo_removes_only_what_a_demo_wrote() {
     let scratch = Scratch::new();
     let refused = scratch.refuses("demo --out run --steps 1 --overwrite");

@@ -48,7 +48,8 @@ fn errors_name_unreadable_textures() {
     let scratch = Scratch::new();
     scratch.write("textures/a.png", "");
     assert_eq!(scratch.refuses(&format!("{TRAIN} --textures textures")), "textures/a.png: is empty (0 bytes)");
-    assert_eq!(scratch.refuses(&format!("{TRAIN} --textures none")), "none: there is no such file or folder");
+    let reason = "none: there is no such file or folder; the path starts at the working directory";
+    assert_eq!(scratch.refuses(&format!("{TRAIN} --textures none")), format!("config key `data.textures`: {reason}"));
 }
 
 #[test]

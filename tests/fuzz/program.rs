@@ -31,7 +31,7 @@ const fn case(command: &'static str, file: &'static str, other: &'static str) ->
 /// A measurement that takes a moment.
 const PROFILE: &str = "profile --phase infer --width 2 --size 8 --batch 1 --steps 1 --warmup 0";
 
-const CASES: [Case; 15] = [
+const CASES: [Case; 17] = [
     case("evaluate --model run/model.safetensors --data cloth --out new", "run/log.jsonl", "run/log.jsonl"),
     case("evaluate --model run/model.safetensors --data cloth --out new", "run/config.toml", "c.toml"),
     case(
@@ -51,6 +51,9 @@ const CASES: [Case; 15] = [
     case(PROFILE, "peaks.json", "p.json"),
     case("figures --model run/model.safetensors --only training --out new", "run/log.jsonl", "c.toml"),
     case("metrics --maps maps --data cloth", "maps/bend/000.npy", "x.npy"),
+    case("compare found run --out new", "found/metrics.json", "run/config.toml"),
+    // Damaged records of what was written are no reason to read a result as a picture, or to stop.
+    case("detect --model run/model.safetensors --out new found", "found/.orthoscope-written", "found/.orthoscope-written"),
 ];
 
 /// Rounds through the cases without a variable.

@@ -170,5 +170,5 @@ fn write_kernels(folder: &Path) {
         let code = format!("\x7fELFfalse CUBIN {arch}{names}\0").into_bytes();
         Cubin { file, arch, version: Version { major: 13, minor: 0 }, code, kernels: Vec::new(), origin: Origin::Compiled }
     });
-    Precompiled::new(folder.to_owned()).write(&cubins.collect::<Vec<_>>()).unwrap();
+    Precompiled::new(folder.to_owned()).write(&cubins.collect::<Vec<_>>(), false).unwrap();
 }

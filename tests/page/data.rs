@@ -8,12 +8,11 @@ use orthoscope::data::{Category, Family, GenerateOptions, generate, read_image, 
 use orthoscope::detect::{Detector, Settings, Thresholds};
 use orthoscope::model::Parameters;
 use orthoscope::report::reproduction::gallery::record;
-use orthoscope::report::reproduction::write;
 use orthoscope::run::Config;
 use orthoscope::run::reproduction::PAGE_FILE;
 use serde_json::{Value, json};
 
-use super::sample::{Examined, sample};
+use super::sample::{Examined, sample, write_page};
 
 /// A map as its description says: base64 of a zlib stream of second differences.
 fn map(entry: &Value, key: &str) -> Array2<u8> {
@@ -83,14 +82,14 @@ fn the_page_needs_nothing_from_elsewhere_and_has_the_same_bytes_again() {
     assert_eq!(page.matches("/seed-0/gallery/gallery.js\" data-hash=\"#gallery/").count(), 2);
     assert!(page.contains("one &lt;note&gt;") && page.contains("heatmap of &lt;chroma&gt; (not in the paper): all runs"));
     let again = tempfile::tempdir().unwrap();
-    write(&sample.report(), again.path()).unwrap();
+    write_page(&sample.report(), again.path());
     assert!(!text(again.path()).contains("gallery.js"), "without galleries none is offered");
     for run in &sample.runs {
         let folder = again.path().join(&run.category).join("seed-0/gallery");
         std::fs::create_dir_all(&folder).unwrap();
         write_bytes(&folder.join("gallery.js"), sample.script(run).as_bytes()).unwrap();
     }
-    write(&sample.report(), again.path()).unwrap();
+    write_page(&sample.report(), again.path());
     assert_eq!(text(again.path()), page);
 }
 

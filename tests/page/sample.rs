@@ -1,15 +1,15 @@
 //! A report of two generated categories, and the same results straight from the detectors.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use ndarray::Array2;
 use orthoscope::backend::Cpu;
-use orthoscope::data::{Category, Family, GenerateOptions, generate, read_image};
+use orthoscope::data::{Category, Family, GenerateOptions, generate, read_image, write_bytes};
 use orthoscope::detect::metrics::{is_anomalous, resize_nearest};
 use orthoscope::detect::{Confusion, Detector, Resolution};
+use orthoscope::report::reproduction::file;
 use orthoscope::report::reproduction::gallery::{Counts, GALLERY_FILE, record};
-use orthoscope::report::reproduction::write;
 use orthoscope::run::ImageCounts;
 use orthoscope::run::reproduction::{GALLERY_FOLDER, Origin, Report, RunReport, Values, Verdicts, run_folder};
 use orthoscope::run::{Config, evaluate_detector};
@@ -52,9 +52,15 @@ pub fn sample() -> &'static Sample {
         let folder = tempfile::tempdir().unwrap();
         let runs: Vec<Run> = [Family::Cloth, Family::Tiles].map(|family| Run::new(&folder, family)).into();
         let sample = Sample { folder, runs };
-        write(&sample.report(), &sample.out()).unwrap();
+        write_page(&sample.report(), &sample.out());
         sample
     })
+}
+
+/// Writes the page of a report into its folder.
+pub fn write_page(report: &Report, out: &Path) {
+    let (path, bytes) = file(report, out).unwrap();
+    write_bytes(&path, &bytes).unwrap();
 }
 
 impl Sample {

@@ -1,13 +1,13 @@
 use std::path::PathBuf;
 
-use crate::data::Skipped;
+use crate::data::{Levels, Skipped};
 use crate::disk::{Outputs, waits};
 use crate::report::detections::{Counts, Finding, PAGE_FILE, Page, Parts, Row, TABLE_FILE, csv};
 use crate::{Error, Result};
 use indicatif::ProgressBar;
 
 use super::super::output::{note, say};
-use super::inspector::Outcome;
+use super::inspector::{Found, Outcome};
 use super::pictures::Picture;
 
 /// Gives the files of each picture their names, prints its line, and keeps what the table and the page need.
@@ -18,6 +18,8 @@ pub struct Collector<'a> {
     /// With `--json`, all findings; lines are not printed then.
     pub findings: Option<Vec<Finding>>,
     pub rows: Vec<Row>,
+    /// Of the images that were inspected.
+    pub levels: Vec<Option<Levels>>,
     /// Files of an earlier run that say that the folder is complete. They go before its first file is replaced.
     outdated: Vec<PathBuf>,
 }
@@ -30,7 +32,7 @@ pub fn files_of_all(outputs: &Outputs) -> Vec<PathBuf> {
 impl<'a> Collector<'a> {
     pub fn new(outputs: &'a Outputs, parts: &'a Parts, bar: ProgressBar, json: bool) -> Self {
         let findings = json.then(Vec::new);
-        Self { outputs, parts, bar, findings, rows: Vec::new(), outdated: files_of_all(outputs) }
+        Self { outputs, parts, bar, findings, rows: Vec::new(), levels: Vec::new(), outdated: files_of_all(outputs) }
     }
 
     /// Takes the next picture.
@@ -40,11 +42,13 @@ impl<'a> Collector<'a> {
     pub fn take(&mut self, picture: &Picture, outcome: Outcome) -> anyhow::Result<()> {
         match outcome {
             Outcome::Failed(error) => return Err(error.into()),
-            Outcome::Found(drafts, finding) => {
+            Outcome::Found(found) => {
+                let Found { drafts, finding, levels } = *found;
                 self.remove_outdated()?;
                 let obsolete = self.own(picture.others(self.outputs.folder(), self.parts))?;
                 self.outputs.replace_by_drafts(drafts, &obsolete)?;
-                self.keep(picture, *finding)?;
+                self.keep(picture, finding)?;
+                self.levels.push(levels);
             }
             Outcome::Skipped(error) => self.skip(picture, &error)?,
         }

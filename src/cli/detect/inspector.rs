@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use crate::data::{Image, Strips, read_size, shown, stored_pixels};
+use crate::data::{Image, Levels, Strips, read_size, shown, stored_pixels};
 use crate::detect::{Cutoffs, Detector, ImageScores};
 use crate::disk::{Draft, Outputs};
 use crate::ops::Backend;
@@ -15,16 +15,25 @@ const LONG_FILE: u64 = 4 << 20;
 
 /// What became of a picture.
 pub enum Outcome {
-    /// It was inspected. The files are complete and have no names yet.
-    Found(Vec<Draft>, Box<Finding>),
+    /// It was inspected.
+    Found(Box<Found>),
     /// It cannot be inspected; the others can.
     Skipped(Error),
     /// Its results cannot be written, and neither could those of the others.
     Failed(Error),
 }
 
-/// The files of a picture and what was found, or what became of it otherwise.
-type Found = std::result::Result<(Vec<Draft>, Finding), Outcome>;
+/// What was found in a picture.
+pub struct Found {
+    /// Its files, the JSON last. They are complete and have no names yet.
+    pub drafts: Vec<Draft>,
+    pub finding: Finding,
+    /// Its largest value, if it has more than 8 bits per sample.
+    pub levels: Option<Levels>,
+}
+
+/// What was found, or what became of the picture otherwise.
+type Inspected = std::result::Result<Found, Outcome>;
 
 impl From<Error> for Outcome {
     fn from(error: Error) -> Self {
@@ -44,30 +53,30 @@ impl<B: Backend> Inspector<'_, B> {
     /// Inspects one picture.
     pub fn inspect(&self, picture: &Picture) -> Outcome {
         match self.found(picture) {
-            Ok((drafts, finding)) => Outcome::Found(drafts, Box::new(finding)),
+            Ok(found) => Outcome::Found(Box::new(found)),
             Err(outcome) => outcome,
         }
     }
 
-    /// The files of a picture, the JSON last, and what was found.
-    fn found(&self, picture: &Picture) -> Found {
+    fn found(&self, picture: &Picture) -> Inspected {
+        picture.check_name(self.parts)?;
         let settings = self.detector.settings();
-        let (mut drafts, finding) = match Strips::of_large(&picture.path, settings.preparation.white_level)? {
+        let mut found = match Strips::of_large(&picture.path, settings.preparation.white_level)? {
             Some(strips) => self.of_strips(picture, strips)?,
-            None => self.of_whole(picture, &settings.preparation.read(&picture.path)?)?,
+            None => self.of_whole(picture)?,
         };
         let file = picture.file(self.outputs.folder(), JSON);
-        drafts.push(self.outputs.filled(&file, &json(&finding)?).map_err(Outcome::Failed)?);
-        Ok((drafts, finding))
+        found.drafts.push(self.outputs.filled(&file, &json(&found.finding)?).map_err(Outcome::Failed)?);
+        Ok(found)
     }
 
     /// Of a picture that is too large for the memory.
-    fn of_strips(&self, picture: &Picture, strips: Strips) -> Found {
+    fn of_strips(&self, picture: &Picture, strips: Strips) -> Inspected {
         let files = Files::of(|part| picture.file(self.outputs.folder(), part.ending()));
         let size = strips.size();
         let places = (self.outputs, &files, self.parts);
         let examined = large::examine(self.detector, self.cutoffs, (&picture.path, strips), places);
-        let Examined { drafts, found, marked } = examined.map_err(|error| match error.is_of_writing() {
+        let Examined { drafts, found, marked, levels } = examined.map_err(|error| match error.is_of_writing() {
             true => Outcome::Failed(error),
             false => Outcome::Skipped(error),
         })?;
@@ -80,12 +89,14 @@ impl<B: Backend> Inspector<'_, B> {
             unlike_training: found.unlike,
             ..self.blank(&picture.path, size, found.scores)
         };
-        Ok((drafts, finding))
+        Ok(Found { drafts, finding, levels })
     }
 
     /// Of a picture in memory.
-    fn of_whole(&self, picture: &Picture, image: &Image) -> Found {
+    fn of_whole(&self, picture: &Picture) -> Inspected {
         let path = &picture.path;
+        let (image, levels) = self.detector.settings().preparation.read_with_levels(path)?;
+        let image: &Image = &image;
         let found = self.detector.examine_with(image, self.cutoffs).map_err(|error| error.in_file(path))?;
         let draft = |part: &Part| {
             let bytes = part.encode(image, &found).map_err(|error| error.in_file(path))?;
@@ -101,7 +112,7 @@ impl<B: Backend> Inspector<'_, B> {
             unlike_training: self.detector.unlike(image)?,
             ..self.blank(path, found.mask.dim(), found.scores)
         };
-        Ok((drafts, finding))
+        Ok(Found { drafts, finding, levels })
     }
 
     /// What is known of a picture of this size before it was inspected, beside its scores.

@@ -4,7 +4,7 @@ mod pictures;
 
 use std::path::PathBuf;
 
-use crate::data::check_output_folder;
+use crate::data::{check_output_folder, doubt_about_levels};
 use crate::detect::{Cutoffs, Detector, Origin, Settings};
 use crate::disk::Outputs;
 use crate::ops::Backend;
@@ -128,6 +128,9 @@ fn detect(
     if cutoffs.image.is_none() {
         log::warn!("{} has no thresholds: no verdicts unless --threshold is given", arguments.model.display());
     }
+    if cutoffs.pixel.is_none() {
+        log::warn!("without a pixel threshold, the brightest colour of each heatmap is its own maximum, also of a normal image");
+    }
     let inspector = Inspector { detector: &detector, cutoffs, parts, outputs };
     let mut collector = Collector::new(outputs, parts, progress::image_bar(images.len()), arguments.json);
     in_order(images, window, pixels, |picture| inspector.inspect(picture), |picture, outcome| collector.take(picture, outcome))?;
@@ -137,6 +140,9 @@ fn detect(
     let page =
         Page { rows: &collector.rows, parts, cutoffs, knows_training, facts: facts(arguments, &detector), notes: notes.clone() };
     collector.finish(&page)?;
+    if let Some(doubt) = doubt_about_levels(&collector.levels, detector.settings().preparation.white_level) {
+        log::warn!("{doubt}");
+    }
     note(counts);
     notes.iter().for_each(note);
     note(format_args!(

@@ -2,7 +2,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::data::{check_output_folder, list_images};
-use crate::disk::{Outputs, RealPaths};
+use crate::disk::{LONGEST_NAME, Outputs, RealPaths};
 use crate::report::detections::{JSON, Part, Parts};
 use crate::{Error, Result};
 
@@ -12,7 +12,7 @@ pub struct Picture {
     pub path: PathBuf,
     /// The same without links; None if there is nothing.
     pub real: Option<PathBuf>,
-    /// Its output name: the path relative to the given folder, without extension.
+    /// Its output name: the path relative to the given folder, without extension unless another picture differs in nothing else.
     pub name: PathBuf,
 }
 
@@ -29,6 +29,21 @@ impl Picture {
         parts.iter().map(|part| part.ending()).chain([JSON]).map(|ending| self.file(out, ending)).collect()
     }
 
+    /// Checks that the names of its files are not too long.
+    ///
+    /// # Errors
+    /// One is.
+    pub fn check_name(&self, parts: &Parts) -> Result<()> {
+        let own = self.name.file_name().map_or(0, |name| name.len());
+        let endings = parts.iter().map(|part| part.ending()).chain([JSON]);
+        let longest = own + endings.map(str::len).max().unwrap_or_default();
+        if longest <= LONGEST_NAME {
+            return Ok(());
+        }
+        let reason = format!("its results would have names of {longest} bytes, and a file name may have {LONGEST_NAME}");
+        Err(Error::file(&self.path, format!("{reason}; rename the image")))
+    }
+
     /// The files that an earlier run may have written for it and this one does not.
     pub fn others(&self, out: &Path, parts: &Parts) -> Vec<PathBuf> {
         Part::ALL.iter().filter(|part| !parts.contains(part)).map(|part| self.file(out, part.ending())).collect()
@@ -40,8 +55,7 @@ impl Picture {
 /// # Errors
 /// A path that is not there; a picture given twice; two with the same output name; no picture but results.
 pub fn list(paths: &[PathBuf], out: &Path) -> Result<Vec<Picture>> {
-    let mut pictures = Vec::new();
-    let mut taken: HashMap<PathBuf, PathBuf> = HashMap::new();
+    let mut pictures: Vec<Picture> = Vec::new();
     let (results, mut real_paths) = (out.canonicalize().ok(), RealPaths::default());
     for given in paths {
         let root = if given.is_dir() { given.as_path() } else { given.parent().unwrap_or(Path::new("")) };
@@ -51,21 +65,48 @@ pub fn list(paths: &[PathBuf], out: &Path) -> Result<Vec<Picture>> {
             if is_result && path != *given {
                 continue;
             }
-            let name = path.strip_prefix(root).unwrap_or(&path).with_extension("");
-            if let Some(other) = taken.insert(name.clone(), path.clone()) {
-                let reason = match other == path {
-                    true => "is given twice".into(),
-                    false => format!("would get the same output name `{}` as {}", name.display(), other.display()),
-                };
-                return Err(Error::file(path, reason));
-            }
+            let name = path.strip_prefix(root).unwrap_or(&path).to_owned();
             pictures.push(Picture { path, real, name });
         }
     }
     if pictures.is_empty() {
         return Err(Error::file(out, "contains all images that were found, and results are not read as images"));
     }
+    shorten_names(&mut pictures);
+    check_names(&pictures)?;
     Ok(pictures)
+}
+
+/// Takes the extension from the output names of pictures that differ in more than that.
+fn shorten_names(pictures: &mut [Picture]) {
+    let mut stems: HashMap<PathBuf, usize> = HashMap::new();
+    pictures.iter().for_each(|picture| *stems.entry(picture.name.with_extension("")).or_default() += 1);
+    for picture in pictures {
+        let stem = picture.name.with_extension("");
+        if stems.get(&stem) == Some(&1) {
+            picture.name = stem;
+        }
+    }
+}
+
+/// Checks that all output names differ.
+fn check_names(pictures: &[Picture]) -> Result<()> {
+    let mut taken: HashMap<&Path, &Path> = HashMap::new();
+    for Picture { name, path, .. } in pictures {
+        if let Some(other) = taken.insert(name, path) {
+            let reason = match other == path {
+                true => "is given twice".into(),
+                false => format!(
+                    "would get the same output name `{}` as {}; give one folder that holds both, or inspect them one after the other \
+                     with another --out",
+                    name.display(),
+                    other.display()
+                ),
+            };
+            return Err(Error::file(path, reason));
+        }
+    }
+    Ok(())
 }
 
 /// Checks that the results do not get into a folder of images, where later commands would read them as images.
@@ -108,6 +149,8 @@ pub fn check_outputs(outputs: &Outputs, pictures: &[Picture], parts: &Parts, oth
     let folders: HashSet<PathBuf> =
         pictures.iter().filter_map(|picture| Some(out.join(&picture.name).parent()?.to_owned())).collect();
     folders.iter().try_for_each(|folder| check_output_folder(folder))?;
-    let files = pictures.iter().flat_map(|picture| picture.files(out, parts));
+    // The others are skipped.
+    let writable = pictures.iter().filter(|picture| picture.check_name(parts).is_ok());
+    let files = writable.flat_map(|picture| picture.files(out, parts));
     files.chain(others.iter().cloned()).try_for_each(|file| outputs.check(&file))
 }

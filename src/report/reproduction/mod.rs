@@ -6,4 +6,4 @@ mod page;
 mod published;
 mod tables;
 
-pub use page::write;
+pub use page::file;

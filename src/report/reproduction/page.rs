@@ -1,6 +1,6 @@
 //! `index.html` of a reproduction.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
@@ -9,7 +9,6 @@ use super::super::html::escape;
 use super::gallery::GALLERY_FILE;
 use super::published::{Method, published};
 use super::tables;
-use crate::data::write_bytes;
 use crate::error::Result;
 use crate::run::reproduction::{CategoryReport, GALLERY_FOLDER, PAGE_FILE, Report, RunReport, run_folder};
 
@@ -25,17 +24,17 @@ const SUBTITLE: &str = "Self-supervised autoencoders on every category and seed,
 /// What a protocol line says about each thing that the paper does not do.
 const DEPARTURE: &str = "not in the paper";
 
-/// Writes `index.html` into `out`, the folder of the report. The page needs the galleries of the runs, which lie below it as
+/// Path and content of `index.html` in `out`, the folder of the report. The page needs the galleries of the runs, which lie below it as
 /// [`record`](super::gallery::record) wrote them, and nothing else; a run without a gallery is listed without one. The bytes depend on the report and
 /// on which galleries exist.
 ///
 /// # Errors
-/// The file cannot be written.
-pub fn write(report: &Report, out: &Path) -> Result<()> {
+/// None that can occur: the published numbers are part of the program.
+pub fn file(report: &Report, out: &Path) -> Result<(PathBuf, Vec<u8>)> {
     let has_gallery =
         |run: &RunReport| run_folder(out, &run.category, run.seed).join(GALLERY_FOLDER).join(GALLERY_FILE).is_file();
     let page = render(report, &published()?, has_gallery);
-    write_bytes(&out.join(PAGE_FILE), page.as_bytes())
+    Ok((out.join(PAGE_FILE), page.into_bytes()))
 }
 
 /// The part of an address after `#` that opens a run.

@@ -1,6 +1,6 @@
 //! The JSON files of a reproduction.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,12 @@ pub(super) fn read_json<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<T> {
 
 /// Writes pretty JSON with a line feed at the end.
 pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    let json = serde_json::to_string_pretty(value).map_err(|error| Error::file(path, error))?;
-    write_bytes(path, format!("{json}\n").as_bytes())
+    let (path, bytes) = json_file(path.to_owned(), value)?;
+    write_bytes(&path, &bytes)
+}
+
+/// The same as a file that is not written yet.
+pub(super) fn json_file(path: PathBuf, value: &impl Serialize) -> Result<(PathBuf, Vec<u8>)> {
+    let json = serde_json::to_string_pretty(value).map_err(|error| Error::file(&path, error))?;
+    Ok((path, format!("{json}\n").into_bytes()))
 }

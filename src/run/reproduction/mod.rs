@@ -25,7 +25,7 @@ pub use report::{
     COSTS_FILE, CategoryReport, GALLERY_FOLDER, Origin, PAGE_FILE, REPORT_FILE, Report, RunReport, Spread, TABLES_FILE,
     Validation, Values, Verdicts, run_folder,
 };
-pub use results::write_results;
+pub use results::result_files;
 pub use session::{Ended, Session};
 pub use shard::Shard;
 

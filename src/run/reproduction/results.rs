@@ -1,25 +1,29 @@
 //! The files of a report that are not its page.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::cost::Cost;
-use super::json::write_json;
+use super::json::json_file;
 use super::plan::Plan;
 use super::report::{COSTS_FILE, REPORT_FILE, Report, RunReport, TABLES_FILE, Values, run_folder};
-use crate::data::write_bytes;
 use crate::error::{Error, Result};
 
-/// Writes `report.json`, `tables.csv` and `costs.csv` of those runs of a plan that are done into `out`, and returns the report.
+/// Paths and contents of files that are not written yet.
+type Files = Vec<(PathBuf, Vec<u8>)>;
+
+/// The report of those runs of a plan that are done, with paths and contents of `report.json`, `tables.csv` and `costs.csv` in `out`.
 ///
 /// # Errors
-/// A file cannot be written; the cost of a run cannot be read.
-pub fn write_results(out: &Path, plan: &Plan, runs: Vec<RunReport>) -> Result<Report> {
+/// The cost of a run cannot be read.
+pub fn result_files(out: &Path, plan: &Plan, runs: Vec<RunReport>) -> Result<(Report, Files)> {
     let report = Report::new(plan.origin.clone(), &plan.own_runs(), runs);
-    write_json(&out.join(REPORT_FILE), &report)?;
-    write_table(&out.join(TABLES_FILE), table(&report))?;
-    write_table(&out.join(COSTS_FILE), costs(out, &report)?)?;
-    Ok(report)
+    let files = vec![
+        json_file(out.join(REPORT_FILE), &report)?,
+        table_file(out.join(TABLES_FILE), table(&report))?,
+        table_file(out.join(COSTS_FILE), costs(out, &report)?)?,
+    ];
+    Ok((report, files))
 }
 
 /// One row for each run, with an empty cell where a metric is not defined.
@@ -67,12 +71,13 @@ fn costs(out: &Path, report: &Report) -> Result<Vec<Vec<String>>> {
     Ok(rows)
 }
 
-fn write_table(path: &Path, rows: Vec<Vec<String>>) -> Result<()> {
+fn table_file(path: PathBuf, rows: Vec<Vec<String>>) -> Result<(PathBuf, Vec<u8>)> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for row in rows {
-        writer.write_record(row).map_err(|error| Error::file(path, error))?;
+        writer.write_record(row).map_err(|error| Error::file(&path, error))?;
     }
-    write_bytes(path, &writer.into_inner().map_err(|error| Error::file(path, error))?)
+    let bytes = writer.into_inner().map_err(|error| Error::file(&path, error))?;
+    Ok((path, bytes))
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ fn check_manifest(path: &Path) -> Verdict {
         // Beside the manifest that was damaged.
         let manifest = std::fs::read(path).unwrap();
         std::fs::remove_file(path).unwrap();
-        precompiled.write(&[cubin(Origin::Compiled)]).unwrap();
+        precompiled.write(&[cubin(Origin::Compiled)], false).unwrap();
         std::fs::write(path, manifest).unwrap();
     }
     if let Err(error) = precompiled.architectures() {
@@ -70,7 +70,7 @@ fn check_manifest(path: &Path) -> Verdict {
 
 #[test]
 fn kernel_manifest() {
-    let write = |folder: &Path| Precompiled::new(folder.into()).write(&[cubin(Origin::Compiled)]).unwrap();
+    let write = |folder: &Path| Precompiled::new(folder.into()).write(&[cubin(Origin::Compiled)], false).unwrap();
     let (_, bytes) = written(write, |name| name == "kernels.json");
     let corpus = vec![bytes];
     run(&Loader { name: "kernel_manifest", file: "kernels.json", corpus, memory: of_file, check: Box::new(check_manifest) });

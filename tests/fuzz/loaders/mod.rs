@@ -4,6 +4,7 @@ mod arrays;
 mod configs;
 mod kernels;
 mod logs;
+mod metrics;
 mod pictures;
 mod profiles;
 mod records;

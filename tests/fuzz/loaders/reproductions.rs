@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use orthoscope::run::reproduction::{COST_FILE, Cost, PLAN_FILE, Plan, RUN_FILE, Report, finished, write_results};
+use orthoscope::run::reproduction::{COST_FILE, Cost, PLAN_FILE, Plan, RUN_FILE, Report, finished, result_files};
 
 use super::{Loader, Read, Verdict, ensure, must, of_file, refused};
 use crate::fixture::Scratch;
@@ -57,10 +57,10 @@ fn check_run(path: &Path, plan: &Plan) -> Verdict {
     let out = path.ancestors().nth(3).unwrap();
     let run = &plan.own_runs()[0];
     let Some(report) = must("looking", finished(plan, run, out))? else { return Ok(Read::Ignored) };
-    let whole = must("writing", write_results(out, plan, vec![report]))?;
+    let (whole, _) = must("writing", result_files(out, plan, vec![report]))?;
     let text = must("writing", serde_json::to_string(&whole))?;
     ensure(must("reading", serde_json::from_str::<Report>(&text))? == whole, "not the same when it is written and read again")?;
-    must("the page", orthoscope::report::reproduction::write(&whole, out))?;
+    must("the page", orthoscope::report::reproduction::file(&whole, out))?;
     Ok(Read::Accepted)
 }
 

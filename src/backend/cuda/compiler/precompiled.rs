@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Arch, Cubin, Origin, Resources, sha256, sources_hash};
+use super::{Arch, Cubin, Origin, Resources, files_for, sha256, sources_hash};
 use crate::backend::cuda::File;
-use crate::disk::{bounded, make_folder, wait_for_folder, write_atomically};
+use crate::disk::{Outputs, bounded, wait_for_folder, write_atomically};
 use crate::error::{Error, Result, system_words};
 
 /// Environment variable with the folder of precompiled kernels.
@@ -37,6 +37,11 @@ struct Entry {
 }
 
 impl Entry {
+    /// Whether this is the entry of a file whose content is `code`.
+    fn is_of_code(&self, code: &[u8]) -> bool {
+        self.cubin == sha256([code])
+    }
+
     fn is_of(&self, file: &File, arch: &Arch) -> bool {
         self.arch == arch.name && self.file == file.name
     }
@@ -89,27 +94,38 @@ impl Precompiled {
         }
         let code = bytes_of(&path, bounded::NUMBERS, |reason| Error::file(&path, format!("{reason}; {}", remedy(arch))))?;
         match entry.nvrtc.parse() {
-            Ok(version) if entry.cubin == sha256([&code[..]]) => {
+            Ok(version) if entry.is_of_code(&code) => {
                 Ok(Some(Cubin { file, arch, version, code, kernels: entry.kernels, origin: Origin::Precompiled }))
             }
             _ => Err(Error::file(path, format!("is damaged; {}", remedy(arch)))),
         }
     }
 
-    /// Writes `cubins` and adds them to the manifest, replacing earlier entries of the same architectures. CUBINs of other
-    /// architectures are kept.
+    /// Checks, before anything is compiled, that [`write`](Self::write) would replace nothing but CUBINs that were written by it.
     ///
     /// # Errors
-    /// The folder cannot be written, or its manifest is another program's.
-    pub fn write(&self, cubins: &[Cubin]) -> Result<()> {
+    /// As there.
+    pub fn check(&self, archs: &[&'static Arch], overwrite: bool) -> Result<()> {
+        let (manifest, outputs) = (self.manifest_or_none()?, self.outputs(overwrite)?);
+        let files = archs.iter().flat_map(|&arch| files_for(arch).map(move |file| (file, arch)));
+        files.into_iter().try_for_each(|(file, arch)| self.check_cubin(&manifest, &outputs, file, arch))
+    }
+
+    /// Writes `cubins` and adds them to the manifest, replacing earlier entries of the same architectures. CUBINs of other
+    /// architectures are kept. With `overwrite`, files of somebody else in place of a CUBIN are replaced.
+    ///
+    /// # Errors
+    /// The folder cannot be written, its manifest is another program's, or a file in place of a CUBIN was not written by this.
+    pub fn write(&self, cubins: &[Cubin], overwrite: bool) -> Result<()> {
         // Until the manifest is written: another process may add its architectures at the same time.
         let _lock = wait_for_folder(&self.folder)?;
-        let mut manifest = if self.folder.join(MANIFEST).exists() { self.manifest()? } else { Manifest::default() };
+        let (mut manifest, outputs) = (self.manifest_or_none()?, self.outputs(overwrite)?);
+        cubins.iter().try_for_each(|cubin| self.check_cubin(&manifest, &outputs, cubin.file, cubin.arch))?;
         manifest.cubins.retain(|entry| !cubins.iter().any(|cubin| cubin.arch.name == entry.arch));
+        // All of them are checked.
+        let outputs = self.outputs(true)?;
         for cubin in cubins {
-            let path = self.cubin_path(cubin.file, cubin.arch);
-            make_folder(path.parent().unwrap_or(&self.folder))?;
-            write_atomically(&path, |out| out.write_all(&cubin.code))?;
+            outputs.write(&self.cubin_path(cubin.file, cubin.arch), &cubin.code)?;
             manifest.cubins.push(Entry {
                 arch: cubin.arch.name.to_owned(),
                 file: cubin.file.name.to_owned(),
@@ -122,6 +138,21 @@ impl Precompiled {
         let path = self.folder.join(MANIFEST);
         let text = serde_json::to_string_pretty(&manifest).map_err(|error| Error::file(&path, error))?;
         write_atomically(&path, |out| writeln!(out, "{text}"))
+    }
+
+    fn outputs(&self, overwrite: bool) -> Result<Outputs> {
+        Outputs::new(&self.folder, "kernels", overwrite)
+    }
+
+    /// The manifest says of a folder of an earlier version what is ours; the record knows it also where the manifest could not be written.
+    fn check_cubin(&self, manifest: &Manifest, outputs: &Outputs, file: &File, arch: &Arch) -> Result<()> {
+        let (path, entry) = (self.cubin_path(file, arch), manifest.cubins.iter().find(|entry| entry.is_of(file, arch)));
+        let is_listed = |entry: &Entry| bounded::read(&path, bounded::NUMBERS).is_ok_and(|code| entry.is_of_code(&code));
+        if entry.is_some_and(is_listed) { Ok(()) } else { outputs.check(&path) }
+    }
+
+    fn manifest_or_none(&self) -> Result<Manifest> {
+        if self.folder.join(MANIFEST).exists() { self.manifest() } else { Ok(Manifest::default()) }
     }
 
     fn cubin_path(&self, file: &File, arch: &Arch) -> PathBuf {
@@ -175,8 +206,8 @@ mod tests {
     fn architectures_are_added_and_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let precompiled = Precompiled::new(folder.path().join("new"));
-        precompiled.write(&[cubin(arch("sm_80"), b"a"), cubin(arch("sm_90"), b"b")]).unwrap();
-        precompiled.write(&[cubin(arch("sm_90"), b"c")]).unwrap();
+        precompiled.write(&[cubin(arch("sm_80"), b"a"), cubin(arch("sm_90"), b"b")], false).unwrap();
+        precompiled.write(&[cubin(arch("sm_90"), b"c")], false).unwrap();
         assert_eq!(precompiled.architectures().unwrap(), ["sm_80", "sm_90"]);
         for (name, code) in [("sm_80", b"a"), ("sm_90", b"c")] {
             let read = precompiled.read(&FILE, arch(name)).unwrap().unwrap();
@@ -197,7 +228,7 @@ mod tests {
             let names = ["sm_80", "sm_86", "sm_89", "sm_90"];
             std::thread::scope(|scope| {
                 for name in names {
-                    scope.spawn(|| Precompiled::new(path.clone()).write(&[cubin(arch(name), b"a")]).unwrap());
+                    scope.spawn(|| Precompiled::new(path.clone()).write(&[cubin(arch(name), b"a")], false).unwrap());
                 }
             });
             let mut found = Precompiled::new(path.clone()).architectures().unwrap();
@@ -207,11 +238,32 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_somebody_else_in_place_of_a_cubin_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let (precompiled, arch) = (Precompiled::new(folder.path().to_owned()), arch("sm_90"));
+        let path = precompiled.cubin_path(&FILE, arch);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, "mine").unwrap();
+        let text = precompiled.write(&[cubin(arch, b"a")], false).unwrap_err().to_string();
+        assert!(text.contains("some.cubin: is there already, and `orthoscope kernels` did not write it"), "{text}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"mine");
+        precompiled.write(&[cubin(arch, b"a")], true).unwrap();
+        precompiled.write(&[cubin(arch, b"b")], false).unwrap();
+        // A folder of an earlier version has no record, and one whose manifest could not be written no entry.
+        std::fs::remove_file(folder.path().join(crate::disk::RECORD)).unwrap();
+        precompiled.write(&[cubin(arch, b"c")], false).unwrap();
+        std::fs::remove_file(folder.path().join(MANIFEST)).unwrap();
+        precompiled.write(&[cubin(arch, b"d")], false).unwrap();
+        std::fs::write(&path, "changed").unwrap();
+        assert!(precompiled.write(&[cubin(arch, b"e")], false).is_err());
+    }
+
+    #[test]
     fn a_manifest_of_somebody_else_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(MANIFEST), "mine").unwrap();
         let precompiled = Precompiled::new(folder.path().to_owned());
-        let text = precompiled.write(&[cubin(arch("sm_90"), b"cubin")]).unwrap_err().to_string();
+        let text = precompiled.write(&[cubin(arch("sm_90"), b"cubin")], false).unwrap_err().to_string();
         assert!(text.contains("is not a manifest of compiled kernels"), "{text}");
         assert_eq!(std::fs::read(folder.path().join(MANIFEST)).unwrap(), b"mine");
     }
@@ -222,7 +274,7 @@ mod tests {
         let precompiled = Precompiled::new(folder.path().to_owned());
         let sentence = |file| precompiled.read(file, arch("sm_90")).unwrap_err().to_string();
         assert!(sentence(&FILE).contains("kernels.json: cannot be read"), "{}", sentence(&FILE));
-        precompiled.write(&[cubin(arch("sm_90"), b"cubin")]).unwrap();
+        precompiled.write(&[cubin(arch("sm_90"), b"cubin")], false).unwrap();
         let stale = sentence(&NEWER);
         assert!(stale.contains("some.cubin: was compiled from other sources"), "{stale}");
         assert!(stale.contains("`orthoscope kernels --arch sm_90 --out DIR`"), "{stale}");
