@@ -9,7 +9,7 @@ use crate::fixture::{Scratch, npy, read_npy};
 fn with_maps() -> Scratch {
     let scratch = Scratch::new();
     scratch.succeeds("detect --model run/model.safetensors --out found cloth/test");
-    for kind in scratch.names("found") {
+    for kind in scratch.names("cloth/test") {
         for name in scratch.names(format!("found/{kind}")).iter().filter_map(|name| name.strip_suffix("_map.npy")) {
             scratch.write(format!("maps/{kind}/{name}.npy"), scratch.read(format!("found/{kind}/{name}_map.npy")));
         }
