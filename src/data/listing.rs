@@ -157,9 +157,9 @@ fn real(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
-/// All images in a folder and its subfolders, sorted by path; or `path` itself if it is a file. Symbolic links to folders are not
-/// followed, and subfolders that cannot be listed and results of this program are passed over, all with a warning; hidden entries, files without an image
-/// extension and folders of other programs are skipped.
+/// All images in a folder and its subfolders, sorted by path; or `path` itself if it is a file. Links are followed. Subfolders that cannot be listed
+/// or are reached a second time, and results of this program, are passed over with a warning; hidden entries, files without an image extension and folders
+/// of other programs are skipped.
 ///
 /// # Errors
 /// No such file or folder, one that cannot be listed, or no image in it.
@@ -169,8 +169,16 @@ pub fn list_images(path: &Path) -> Result<Vec<PathBuf>> {
     }
     check_place(path)?;
     let (mut found, mut own, mut results) = (Vec::new(), 0_usize, Results::default());
-    let mut folders = vec![path.to_owned()];
+    let (mut folders, mut seen, root) = (vec![path.to_owned()], HashSet::new(), real(path));
     while let Some(folder) = folders.pop() {
+        let place = real(&folder);
+        if folder != path && root.starts_with(&place) || !seen.insert(place) {
+            log::warn!(
+                "{}: is a link to a folder that is listed already, or holds this one, and is passed over",
+                folder.display()
+            );
+            continue;
+        }
         let listed = match entries(&folder) {
             Err(error) if folder != path => {
                 log::warn!("{error}, so it is passed over");
@@ -180,14 +188,13 @@ pub fn list_images(path: &Path) -> Result<Vec<PathBuf>> {
         };
         results.enter(&folder);
         for entry in listed {
-            match (is_folder(&entry), entry.is_symlink()) {
-                (Ok(true), false) if !is_foreign(&entry) => folders.push(entry),
-                (Ok(true), true) => log::warn!("{}: is a link to a folder and is passed over", entry.display()),
-                (Ok(false), _) if is_picture(&entry) && results.writer_of(&entry).is_some() => own += 1,
+            match is_folder(&entry) {
+                Ok(true) if !is_foreign(&entry) => folders.push(entry),
+                Ok(false) if is_picture(&entry) && results.writer_of(&entry).is_some() => own += 1,
                 // What is wrong with a link in a circle is said when it is its turn.
-                (Ok(false) | Err(_), _) if is_picture(&entry) => found.push(entry),
-                (Err(error), _) => log::warn!("{error}, so it is passed over"),
-                _ => {}
+                Ok(false) | Err(_) if is_picture(&entry) => found.push(entry),
+                Err(error) => log::warn!("{error}, so it is passed over"),
+                Ok(_) => {}
             }
         }
     }
@@ -272,13 +279,18 @@ pub(super) fn is_picture(path: &Path) -> bool {
     READ.iter().chain(&NOT_READ).any(|known| *known == extension)
 }
 
-/// A name as text, in which bytes that are not UTF-8 are written as `\xff`, so that different names stay different.
+/// A name as text. Bytes that are not UTF-8 are written as `\xff`; a name that has such bytes or such a text has each of its own backslashes twice, so
+/// that different names stay different. Where the backslash separates folders it stays.
 pub fn shown(name: &OsStr) -> String {
+    let bytes = name.as_encoded_bytes();
+    let is_ambiguous = bytes.utf8_chunks().any(|chunk| !chunk.invalid().is_empty() || chunk.valid().contains("\\x"));
+    let doubles = is_ambiguous && std::path::MAIN_SEPARATOR != '\\';
     let written = |chunk: std::str::Utf8Chunk<'_>| {
         let rest: String = chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")).collect();
-        format!("{}{rest}", chunk.valid())
+        let valid = if doubles { chunk.valid().replace('\\', "\\\\") } else { chunk.valid().to_owned() };
+        format!("{valid}{rest}")
     };
-    name.as_encoded_bytes().utf8_chunks().map(written).collect()
+    bytes.utf8_chunks().map(written).collect()
 }
 
 #[cfg(test)]
@@ -293,6 +305,23 @@ mod tests {
 
     fn names(root: &Path, listing: &Listing) -> Vec<String> {
         listing.images.iter().map(|path| path.strip_prefix(root).unwrap().to_str().unwrap().to_owned()).collect()
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn different_names_are_shown_differently() {
+        use std::os::unix::ffi::OsStrExt;
+        let of = |bytes: &[u8]| shown(OsStr::from_bytes(bytes));
+        for (bytes, text) in [
+            (&b"d\xff"[..], "d\\xff"),
+            (b"d\\xff", "d\\\\xff"),
+            (b"d\\\xff", "d\\\\\\xff"),
+            (b"d\\\\xff", "d\\\\\\\\xff"),
+            (b"a\\b", "a\\b"),
+            ("\u{e4}".as_bytes(), "\u{e4}"),
+        ] {
+            assert_eq!(of(bytes), text);
+        }
     }
 
     #[test]

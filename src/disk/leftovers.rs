@@ -13,6 +13,8 @@ use tempfile::{Builder, NamedTempFile};
 /// The name is unlike that of any other program, because files with it are removed.
 const PREFIX: &str = ".orthoscope-";
 const SUFFIX: &str = ".part";
+/// Letters and digits between the two, chosen at random.
+const RANDOM: usize = 6;
 
 /// How often a file is made anew because another process has removed it before it was locked.
 const ATTEMPTS: usize = 8;
@@ -27,7 +29,7 @@ pub(super) fn temporary_file(folder: &Path) -> io::Result<NamedTempFile> {
         remove_leftovers(folder);
     }
     let mut builder = Builder::new();
-    builder.prefix(PREFIX).suffix(SUFFIX);
+    builder.prefix(PREFIX).suffix(SUFFIX).rand_bytes(RANDOM);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     for _ in 0..ATTEMPTS {
@@ -54,7 +56,7 @@ fn remove_leftovers(folder: &Path) {
 fn is_temporary(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let middle = name.strip_prefix(PREFIX).and_then(|name| name.strip_suffix(SUFFIX));
-    let is_named = middle.is_some_and(|middle| !middle.is_empty() && middle.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    let is_named = middle.is_some_and(|middle| middle.len() == RANDOM && middle.bytes().all(|byte| byte.is_ascii_alphanumeric()));
     is_named && path.symlink_metadata().is_ok_and(|entry| entry.is_file())
 }
 
@@ -66,7 +68,14 @@ mod tests {
     fn files_of_killed_processes_are_removed_and_no_others() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        let foreign = [".orthoscope-.part", ".orthoscope-a b.part", ".aBc123.part", "a.part", ".orthoscope-abc.part.txt"];
+        let foreign = [
+            ".orthoscope-.part",
+            ".orthoscope-user.part",
+            ".orthoscope-a b c.part",
+            ".aBc123.part",
+            "a.part",
+            ".orthoscope-abc.part.txt",
+        ];
         for name in foreign.iter().chain(&[".orthoscope-Ab12xY.part", ".orthoscope-000000.part"]) {
             std::fs::write(at(name), "x").unwrap();
         }

@@ -76,9 +76,9 @@ fn detection(graph: &mut Builder, file: &WeightFile, settings: &Settings) -> Res
     let score = score(graph, judged, size, settings)?;
     let reconstruction = resized_image(graph, reconstruction, size, own_size);
     let map = resized_map(graph, heatmap, size, own_size);
-    graph.output("reconstruction", reconstruction, &["N", "3", "H", "W"]);
-    graph.output("map", map, &["N", "H", "W"]);
     graph.output("score", score, &["N"]);
+    graph.output("map", map, &["N", "H", "W"]);
+    graph.output("reconstruction", reconstruction, &["N", "3", "H", "W"]);
     Ok(())
 }
 

@@ -85,7 +85,7 @@ fn results_are_never_written_among_the_images() {
 }
 
 #[test]
-fn pictures_in_subfolders_are_read_and_linked_folders_that_are_not_are_named() {
+fn pictures_in_subfolders_are_read_and_linked_folders_that_are_passed_over_are_named() {
     let scratch = Scratch::new();
     let image = scratch.read("cloth/test/good/000.png");
     scratch.write("cloth/train/good/more/000.png", &image);
@@ -102,9 +102,19 @@ fn pictures_in_subfolders_are_read_and_linked_folders_that_are_not_are_named() {
     );
     #[cfg(unix)]
     {
-        std::os::unix::fs::symlink(scratch.path("cloth/test/stain"), scratch.path("cloth/test/good/linked")).unwrap();
+        let link = |to: &str, name: &str| {
+            std::os::unix::fs::symlink(scratch.path(to), scratch.path(format!("cloth/test/good/{name}"))).unwrap();
+        };
+        link("cloth/test/stain", "linked");
+        link("cloth/test/stain", "twice");
+        link("cloth/test", "above");
         let ran = scratch.succeeds("detect --model run/model.safetensors --out found cloth/test/good");
-        assert!(ran.err.contains("cloth/test/good/linked: is a link to a folder and is passed over"), "{}", ran.err);
+        let found = ["linked", "twice"].map(|name| scratch.path(format!("found/{name}/more/000.json")).exists());
+        assert!(found[0] != found[1], "{found:?}");
+        let words = "is a link to a folder that is listed already, or holds this one, and is passed over";
+        assert!(ran.err.contains(&format!("cloth/test/good/above: {words}")), "{}", ran.err);
+        let once = ["linked", "twice"].map(|name| ran.err.contains(&format!("cloth/test/good/{name}: {words}")));
+        assert!(once[0] != once[1], "{}", ran.err);
     }
 }
 
