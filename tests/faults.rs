@@ -6,6 +6,7 @@ mod faults {
     mod arrays;
     mod bounded;
     mod config;
+    mod config_ranges;
     mod disk;
     mod folders;
     mod incomplete;

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-#[path = "fixture/tool.rs"]
-mod tool;
+mod fixture;
+
+use fixture::tool;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -99,4 +100,43 @@ fn a_wheel_holds_program_and_package() {
     python.env("PYTHONPATH", &installed).env("PYTHONDONTWRITEBYTECODE", "1").args(["-c", TRY]);
     let used = done(python.current_dir(place.path()));
     assert!(Path::new(used.trim()).starts_with(&installed), "{used}");
+}
+
+/// Reads what `detect` and `evaluate` wrote below the working directory, with the readers of the package in `argv[1]`.
+const READ: &str = "\
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+from orthoscope import detections, read_map, read_metrics
+found = list(detections('found'))
+names = [name for name, _, _ in found]
+assert names == sorted(names) and len(names) == 8 and 'good/000' in names, names
+for name, verdict, heatmap in found:
+    assert verdict == json.load(open(f'found/{name}.json')), name
+    assert heatmap.dtype == np.float32 and heatmap.shape == (32, 32), name
+    # The map is that of this picture.
+    assert abs(float(heatmap.max()) - verdict['score_max']) <= 1e-6 * verdict['score_max'], name
+    assert np.array_equal(heatmap, read_map(f'found/{name}_map.npy'))
+metrics = read_metrics('test')
+assert metrics == read_metrics('test/metrics.json') and 0 <= metrics['pixel_auroc'] <= 1
+np.save('double.npy', np.ones((3, 5)))
+assert read_map('double.npy').dtype == np.float32
+np.save('stack.npy', np.ones((1, 3, 5), np.float32))
+try:
+    read_map('stack.npy')
+except ValueError as error:
+    assert 'stack.npy: holds an array of shape (1, 3, 5)' in str(error), error
+else:
+    raise AssertionError('a stack of maps was read as one')
+print('read')
+";
+
+#[test]
+fn the_readers_read_what_detect_and_evaluate_wrote() {
+    let Some(mut python) = fixture::python::python("numpy", "the_readers_read_what_detect_and_evaluate_wrote") else { return };
+    let scratch = fixture::Scratch::new();
+    scratch.succeeds("detect --model run/model.safetensors --save map --out found cloth/test");
+    scratch.succeeds("evaluate --model run/model.safetensors --data cloth --out test");
+    python.args(["-c", READ]).arg(Path::new(ROOT).join("src/python")).current_dir(scratch.path(""));
+    assert_eq!(done(&mut python), "read\n");
 }

@@ -58,15 +58,22 @@ pub fn examine(
     // Before the first file is made.
     detector.strip_tiling(size).map_err(|error| error.in_file(path))?;
     let draft = |path: &PathBuf| outputs.draft(path);
-    let (mut map, mut mask, mut reconstruction) = (draft(&files.map)?, draft(&files.mask)?, draft(&files.reconstruction)?);
+    let wanted = |part, path: &PathBuf| parts.contains(&part).then(|| draft(path)).transpose();
+    // The pictures of the heatmap and of the outlines are drawn from the map.
+    let needs_map = [Part::Map, Part::Heatmap, Part::Overlay].iter().any(|part| parts.contains(part));
+    let mut map = needs_map.then(|| draft(&files.map)).transpose()?;
+    let mut mask = wanted(Part::Mask, &files.mask)?;
+    let mut reconstruction = wanted(Part::Reconstruction, &files.reconstruction)?;
     let (found, marked) = {
+        let begin_map = |draft| npy::begin(draft, size).map_err(|error| Error::write(&files.map, error));
+        let begin_png =
+            |draft, path: &PathBuf, channels| PngRows::new(draft, size, channels).map_err(|error| Error::write(path, error));
         let mut sink = Sink {
             cutoffs,
             marked: 0,
-            map: npy::begin(&mut map, size).map_err(|error| Error::write(&files.map, error))?,
-            mask: PngRows::new(&mut mask, size, 1).map_err(|error| Error::write(&files.mask, error))?,
-            reconstruction: PngRows::new(&mut reconstruction, size, 3)
-                .map_err(|error| Error::write(&files.reconstruction, error))?,
+            map: map.as_mut().map(begin_map).transpose()?,
+            mask: mask.as_mut().map(|draft| begin_png(draft, &files.mask, 1)).transpose()?,
+            reconstruction: reconstruction.as_mut().map(|draft| begin_png(draft, &files.reconstruction, 3)).transpose()?,
             files,
         };
         let found = detector.examine_strips(size, cutoffs, |count| strips.next(count), &mut sink);
@@ -86,13 +93,14 @@ pub fn examine(
         })
     };
     let mut drawn = Vec::new();
-    if parts.contains(&Part::Heatmap) {
-        drawn.push((Part::Heatmap, draw(&strips, (&mut map, &files.map), (outputs, &files.heatmap), heat)?));
+    if let Some(map) = map.as_mut().filter(|_| parts.contains(&Part::Heatmap)) {
+        drawn.push((Part::Heatmap, draw(&strips, (map, &files.map), (outputs, &files.heatmap), heat)?));
     }
-    if parts.contains(&Part::Overlay) {
-        drawn.push((Part::Overlay, draw(&strips, (&mut map, &files.map), (outputs, &files.overlay), outline)?));
+    if let Some(map) = map.as_mut().filter(|_| parts.contains(&Part::Overlay)) {
+        drawn.push((Part::Overlay, draw(&strips, (map, &files.map), (outputs, &files.overlay), outline)?));
     }
-    drawn.extend([(Part::Map, map), (Part::Mask, mask), (Part::Reconstruction, reconstruction)]);
+    let written = [(Part::Map, map), (Part::Mask, mask), (Part::Reconstruction, reconstruction)];
+    drawn.extend(written.into_iter().filter_map(|(part, draft)| Some((part, draft?))));
     drawn.retain(|(part, _)| parts.contains(part));
     drawn.sort_by_key(|(part, _)| *part);
     Ok(Examined { drafts: drawn.into_iter().map(|(_, draft)| draft).collect(), found, marked, levels: strips.levels() })
@@ -131,13 +139,13 @@ fn draw(
     Ok(draft)
 }
 
-/// The open files of a picture.
+/// The open files of a picture, those that are needed.
 struct Sink<'a> {
     cutoffs: Cutoffs,
     marked: usize,
-    map: npy::NpyWriter<f32, &'a mut Draft>,
-    mask: PngRows<&'a mut Draft>,
-    reconstruction: PngRows<&'a mut Draft>,
+    map: Option<npy::NpyWriter<f32, &'a mut Draft>>,
+    mask: Option<PngRows<&'a mut Draft>>,
+    reconstruction: Option<PngRows<&'a mut Draft>>,
     files: &'a Files,
 }
 
@@ -145,23 +153,29 @@ impl Sink<'_> {
     /// Ends the files; the number of pixels in the mask.
     fn finish(self) -> Result<usize> {
         let Self { map, mask, reconstruction, files, marked, .. } = self;
-        map.finish().map_err(|error| Error::write(&files.map, error))?;
-        mask.finish().map_err(|error| Error::write(&files.mask, error))?;
-        reconstruction.finish().map_err(|error| Error::write(&files.reconstruction, error))?;
+        map.map_or(Ok(()), |map| map.finish()).map_err(|error| Error::write(&files.map, error))?;
+        mask.map_or(Ok(()), PngRows::finish).map_err(|error| Error::write(&files.mask, error))?;
+        reconstruction.map_or(Ok(()), PngRows::finish).map_err(|error| Error::write(&files.reconstruction, error))?;
         Ok(marked)
     }
 }
 
 impl StripSink for Sink<'_> {
     fn reconstruction(&mut self, rows: &Image) -> Result<()> {
-        self.reconstruction.write(rows).map_err(|error| Error::write(&self.files.reconstruction, error))
+        let Some(file) = &mut self.reconstruction else { return Ok(()) };
+        file.write(rows).map_err(|error| Error::write(&self.files.reconstruction, error))
     }
 
     fn heatmap(&mut self, rows: &Plane) -> Result<()> {
         let mask: Array2<f32> = rows.mapv(|value| if self.cutoffs.marks(value) { 1.0 } else { 0.0 });
         self.marked += mask.iter().filter(|&&marked| marked > 0.0).count();
-        self.mask.write(&mask).map_err(|error| Error::write(&self.files.mask, error))?;
-        self.map.extend(rows.iter().copied()).map_err(|error| Error::write(&self.files.map, error))
+        if let Some(file) = &mut self.mask {
+            file.write(&mask).map_err(|error| Error::write(&self.files.mask, error))?;
+        }
+        match &mut self.map {
+            Some(file) => file.extend(rows.iter().copied()).map_err(|error| Error::write(&self.files.map, error)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -197,6 +211,8 @@ mod tests {
             let strips = Strips::open(&path, 0.0).unwrap();
             let parts: Parts = wanted.iter().copied().collect();
             let found = examine(&detector(), Cutoffs::default(), (&path, strips), (&outputs, &files, &parts)).unwrap();
+            // Not even a draft is made for nothing: the first one makes the folder.
+            assert_eq!(out.exists(), !wanted.is_empty());
             outputs.replace_by_drafts(found.drafts, &[]).unwrap();
             for part in Part::ALL {
                 let file = out.join(part.ending());

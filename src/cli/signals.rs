@@ -3,7 +3,7 @@
 use anyhow::Context;
 
 /// Calls `handler` on a thread of its own for Ctrl-C, and on Unix also when the system or a user ends the process (SIGTERM) or its terminal is
-/// closed (SIGHUP). A signal that was ignored when the program was started stays ignored, as under `nohup` and for `sh -c 'orthoscope … &'`.
+/// closed (SIGHUP). On Linux a signal that was ignored when the program was started stays ignored, as under `nohup` and for `sh -c 'orthoscope … &'`.
 ///
 /// # Errors
 /// The system has no thread or no handler left.
@@ -48,7 +48,8 @@ pub fn outlive_file_limit() {
 #[cfg(not(unix))]
 pub fn outlive_file_limit() {}
 
-/// The signals that the process ignores, one bit each from SIGHUP = 1 on. Other systems than Linux do not tell.
+/// The signals that the process ignores, one bit each from SIGHUP = 1 on. Read on Linux only: elsewhere it needs
+/// `sigaction`, which no crate of ours offers without `unsafe`, and every signal counts as not ignored.
 #[cfg(unix)]
 fn ignored() -> u64 {
     std::fs::read_to_string("/proc/self/status").ok().and_then(|status| mask(&status)).unwrap_or(0)

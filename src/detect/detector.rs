@@ -319,7 +319,8 @@ impl<B: Backend> Detector<B> {
         self.calibrate_on(normal.iter().map(|image| Ok(Cow::Borrowed(image))), Source::HeldOut)
     }
 
-    /// The same with normal images of any source. One image at a time is in memory, with its heatmaps.
+    /// The same with normal images of any source. One image at a time is in memory, but the heatmaps of all of them, and each
+    /// value for the pixel threshold once more: 8 bytes for each pixel of all images, 12 if the image score has a heatmap of its own smoothing.
     ///
     /// # Errors
     /// No image; an image that cannot be read or inspected.

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::mem;
 
 use ndarray::{ArrayView2, Axis};
@@ -25,6 +26,8 @@ pub struct Region {
 /// Sums and bounds of one region, collected pixel by pixel.
 #[derive(Clone, Copy)]
 struct Gathered {
+    /// Row and column of the first pixel in reading order.
+    first: [usize; 2],
     rows: [usize; 2],
     columns: [usize; 2],
     area: usize,
@@ -33,10 +36,18 @@ struct Gathered {
 }
 
 impl Gathered {
-    const EMPTY: Self = Self { rows: [usize::MAX, 0], columns: [usize::MAX, 0], area: 0, peak: f64::NEG_INFINITY, sum: 0.0 };
+    const EMPTY: Self = Self {
+        first: [usize::MAX; 2],
+        rows: [usize::MAX, 0],
+        columns: [usize::MAX, 0],
+        area: 0,
+        peak: f64::NEG_INFINITY,
+        sum: 0.0,
+    };
 
     fn join(&mut self, other: &Self) {
         let hull = |a: [usize; 2], b: [usize; 2]| [a[0].min(b[0]), a[1].max(b[1])];
+        self.first = self.first.min(other.first);
         self.rows = hull(self.rows, other.rows);
         self.columns = hull(self.columns, other.columns);
         self.area += other.area;
@@ -57,7 +68,8 @@ impl Gathered {
     }
 }
 
-/// Finds the connected regions of a mask whose rows come one after the other. Only one row of labels is kept.
+/// Finds the connected regions of a mask whose rows come one after the other. What is kept: one row of labels, as many parts as a few rows can have, and
+/// the regions that no further row can reach.
 #[derive(Default)]
 pub(super) struct RegionScan {
     /// Rows seen.
@@ -67,6 +79,8 @@ pub(super) struct RegionScan {
     /// Parts of regions in the order of their first pixels. A part that has turned out to touch an earlier one names it.
     parents: Vec<u32>,
     parts: Vec<Gathered>,
+    /// Regions that do not reach the last row.
+    closed: Vec<Gathered>,
 }
 
 impl RegionScan {
@@ -78,6 +92,7 @@ impl RegionScan {
                 let own = self.part_at(column, &above);
                 let (place, value) = (self.rows, f64::from(value));
                 self.parts[own as usize].join(&Gathered {
+                    first: [place, column],
                     rows: [place; 2],
                     columns: [column; 2],
                     area: 1,
@@ -87,7 +102,29 @@ impl RegionScan {
                 self.labels[column] = own + 1;
             }
             self.rows += 1;
+            // A row adds at most half as many parts as it has pixels, so that this is rarely done for wide pictures.
+            if self.parts.len() > 2 * values.len() {
+                self.close();
+            }
         }
+    }
+
+    /// Sets the regions aside that do not reach the last row, and numbers the other ones anew, in the same order.
+    fn close(&mut self) {
+        let labels = mem::take(&mut self.labels);
+        let own: Vec<Option<u32>> = labels.iter().map(|label| label.checked_sub(1).map(|part| self.first(part))).collect();
+        let mut open: BTreeMap<u32, u32> = own.iter().flatten().map(|part| (*part, 0)).collect();
+        let parts = mem::take(&mut self.parts);
+        for (number, part) in (0..).zip(parts) {
+            if let Some(new) = open.get_mut(&number) {
+                *new = self.parts.len() as u32;
+                self.parts.push(part);
+            } else if part.area > 0 {
+                self.closed.push(part);
+            }
+        }
+        self.parents = (0..self.parts.len() as u32).collect();
+        self.labels = own.iter().map(|part| part.and_then(|part| open.get(&part)).map_or(0, |new| new + 1)).collect();
     }
 
     /// The part that a pixel belongs to: that of the pixels above and to its left, which it joins, or a new one.
@@ -133,9 +170,10 @@ impl RegionScan {
 
     /// The regions, the one with the highest peak first; regions of equal peaks in reading order.
     pub fn finish(self) -> Vec<Region> {
-        let mut regions: Vec<Region> = self.parts.iter().filter(|part| part.area > 0).map(Gathered::region).collect();
-        regions.sort_by(|a, b| b.peak.total_cmp(&a.peak));
-        regions
+        let mut regions = self.closed;
+        regions.extend(self.parts.into_iter().filter(|part| part.area > 0));
+        regions.sort_by(|a, b| b.peak.total_cmp(&a.peak).then(a.first.cmp(&b.first)));
+        regions.iter().map(Gathered::region).collect()
     }
 }
 
@@ -165,6 +203,21 @@ mod tests {
         ];
         assert_eq!(regions(&heatmap, 3), expected);
         assert!(regions(&heatmap.mapv(|value| value / 9.0), 1).is_empty());
+    }
+
+    #[test]
+    fn what_is_kept_does_not_grow_with_the_rows() {
+        let mut stream = Stream::new(6, Purpose::Test, 0, 0);
+        let mut scan = RegionScan::default();
+        for _ in 0..400 {
+            // A region along the left side never ends.
+            let row = Plane::from_shape_fn((1, 31), |(_, column)| if column == 0 || stream.uniform() < 0.2 { 2.0 } else { 0.0 });
+            scan.add(row.view(), |value| value > 1.0);
+            assert!(scan.parts.len() <= 62 && scan.parents.len() == scan.parts.len());
+        }
+        assert!(scan.closed.len() > 400);
+        let regions = scan.finish();
+        assert_eq!((regions[0].top, regions[0].left, regions[0].height), (0, 0, 400));
     }
 
     #[test]

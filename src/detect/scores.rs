@@ -63,7 +63,8 @@ impl RunningScores {
     }
 }
 
-/// The largest of many values, of which no more than about twice as many are kept.
+/// The largest of many values, of which no more than about twice as many are kept. They are collected whatever the image score is, because every result has
+/// `score_top`.
 struct Largest {
     count: usize,
     values: Vec<f64>,

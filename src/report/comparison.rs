@@ -156,16 +156,14 @@ fn differences(runs: &[ComparedRun]) -> Rows {
     let first = with_results.next();
     let row = |(own, letter): (&RunResults, &str)| {
         let (base, base_letter) = first?;
-        let found = if !own.has_same_images(base) {
-            "other test images".to_owned()
-        } else if own.image_auroc.or(base.image_auroc).is_none() {
-            "not defined".to_owned()
-        } else {
-            match own.placed().zip(base.placed()).map(|(own, base)| own.difference(&base)) {
+        let found = match own.image_auroc.zip(base.image_auroc) {
+            _ if !own.has_same_images(base) => "other test images".to_owned(),
+            None => "not defined".to_owned(),
+            Some((auroc, of_base)) => match own.placed().zip(base.placed()).map(|(own, base)| own.difference(&base)) {
                 Some(Some((difference, [low, high]))) => format!("{difference:+.4} ({low:+.4} to {high:+.4})"),
-                Some(None) => format!("{:+.4}", own.image_auroc.unwrap_or_default() - base.image_auroc.unwrap_or_default()),
+                Some(None) => format!("{:+.4}", auroc - of_base),
                 None => "unknown: no score in the file gives its AUROC".to_owned(),
-            }
+            },
         };
         Some(vec![format!("{letter} − {base_letter}"), found])
     };
@@ -195,4 +193,22 @@ fn protocols_differ(runs: &[ComparedRun]) -> bool {
     };
     let heads: Vec<String> = runs.iter().filter_map(head).collect();
     heads.iter().any(|own| *own != heads[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_needs_both_image_aurocs() {
+        let run = |about: &str| {
+            let results = serde_json::from_str(&format!(r#"{{{about}"protocol": "", "images": []}}"#)).unwrap();
+            ComparedRun { folder: "run".into(), config: None, log: Vec::new(), results: Some(results) }
+        };
+        let (with, without) = (|| run(r#""image_auroc": 0.75, "#), || run(""));
+        for runs in [[with(), without()], [without(), with()], [without(), without()]] {
+            assert_eq!(differences(&runs).rows, [["B − A", "not defined"]]);
+        }
+        assert!(differences(&[with(), with()]).rows[0][1].starts_with("unknown"));
+    }
 }

@@ -1,4 +1,4 @@
-//! The skeleton of a self-contained HTML page: no other file, no network, no script.
+//! The skeleton of an HTML page that needs no network. Only the pages of `detect` have a script and show files that lie beside them.
 
 use super::html::escape;
 

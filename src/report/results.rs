@@ -335,6 +335,7 @@ pub(super) mod tests {
         };
         EvaluationReport {
             metrics: serde_json::from_str(metrics).unwrap(),
+            image_score: crate::detect::metrics::Score::Max,
             protocol: String::new(),
             skipped: Vec::new(),
             image_threshold: None,

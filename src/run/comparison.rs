@@ -33,6 +33,9 @@ pub struct RunResults {
     /// Image AUROC with the score of the run; None if the test set has one class only, as below.
     #[serde(default)]
     pub image_auroc: Option<f64>,
+    /// The score that the image AUROC is of; None in a file of a version that did not record it.
+    #[serde(default)]
+    pub image_score: Option<Score>,
     /// AUROC over all pixels; None without masks, as below.
     #[serde(default)]
     pub pixel_auroc: Option<f64>,
@@ -110,16 +113,16 @@ impl ComparedRun {
 impl RunResults {
     fn read(path: &Path) -> Result<Self> {
         let text = bounded::read_text(path, bounded::TEXT)?;
-        let own: Self =
-            serde_json::from_str(&text).map_err(|error| Error::file(path, format!("is not of an evaluation: {error}")))?;
-        Ok(own)
+        serde_json::from_str(&text).map_err(|error| Error::file(path, format!("is not of an evaluation: {error}")))
     }
 
-    /// The image AUROC with its interval, by the score that gave it; None if no score gives it, as in a file that was edited.
+    /// The image AUROC with its interval, by the score that gave it: the recorded one, or in older files the first that gives this value. None if
+    /// the score does not give it, as in a file that was edited.
     pub fn placed(&self) -> Option<PlacedAuroc> {
         let auroc = self.image_auroc?;
         let labels: Vec<bool> = self.images.iter().map(|image| image.kind != GOOD).collect();
-        Score::NAMES.into_iter().find_map(|(_, which)| {
+        let possible = Score::NAMES.into_iter().map(|(_, which)| which);
+        possible.filter(|which| self.image_score.is_none_or(|own| own == *which)).find_map(|which| {
             let scores: Option<Vec<f64>> = self.images.iter().map(|image| image.score(which)).collect();
             let placed = PlacedAuroc::new(&scores?, &labels).ok()?;
             ((placed.value() - auroc).abs() < 1e-9).then_some(placed)
@@ -146,4 +149,32 @@ pub fn differing_keys(runs: &[ComparedRun]) -> Result<Vec<(String, Vec<String>)>
         (key.clone(), all.iter().map(value).collect::<Vec<_>>())
     };
     Ok(keys.into_iter().map(row).filter(|(_, values)| values.iter().any(|value| *value != values[0])).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Results in which `max` and `sum` have the same AUROC, 5/8, with other orders of the images.
+    fn results(about: &str) -> RunResults {
+        let [max, sum] = [[1.0, 2.0, 3.0, 4.0, 2.5, 3.5], [1.0, 2.0, 3.0, 4.0, 1.5, 4.5]];
+        let image = |number: usize| {
+            let kind = if number < 4 { GOOD } else { "bent" };
+            format!(r#"{{"path": "{number}", "kind": "{kind}", "score_max": {}, "score_sum": {}}}"#, max[number], sum[number])
+        };
+        let images = (0..6).map(image).collect::<Vec<_>>().join(", ");
+        serde_json::from_str(&format!(r#"{{{about}"protocol": "", "images": [{images}]}}"#)).unwrap()
+    }
+
+    #[test]
+    fn the_recorded_score_is_used_and_guessed_for_older_files_only() {
+        let interval = |about: &str| results(about).placed().map(|placed| placed.interval());
+        let [max, sum] = ["max", "sum"].map(|score| interval(&format!(r#""image_auroc": 0.625, "image_score": "{score}", "#)));
+        assert!(max.is_some() && sum.is_some() && max != sum, "{max:?} {sum:?}");
+        assert_eq!(interval(r#""image_auroc": 0.625, "#), max);
+        // The recorded score does not give it, or there is none.
+        assert_eq!(interval(r#""image_auroc": 0.625, "image_score": "top", "#), None);
+        assert_eq!(interval(r#""image_auroc": 0.5, "image_score": "sum", "#), None);
+        assert_eq!(interval(""), None);
+    }
 }

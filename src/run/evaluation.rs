@@ -11,7 +11,7 @@ use crate::backend::Real;
 use crate::data::{Category, Image, Plane, Skipped, SkippedShare, TestImage, held_out_number, make_folder, write_bytes};
 use crate::detect::metrics::{Curves, Metrics, Score};
 use crate::detect::{
-    Calibration, Detector, Evaluation, ImageResult, ImageScores, Inspection, Partial, Resolution, Settings, Source,
+    Detector, Evaluation, ImageResult, ImageScores, Inspection, Partial, Provenance, Resolution, Settings, Source,
     ThresholdReport, Tiling, evaluate, evaluate_partial, is_share,
 };
 use crate::error::{Error, Result};
@@ -23,6 +23,8 @@ pub struct EvaluationReport {
     /// Method §7, one key each.
     #[serde(flatten)]
     pub metrics: Metrics,
+    /// The score that image metrics are of.
+    pub image_score: Score,
     /// Everything one must know to compare these numbers with others.
     pub protocol: String,
     /// Image AUROC of each defect kind against the good images.
@@ -40,11 +42,17 @@ pub struct EvaluationReport {
 }
 
 impl EvaluationReport {
-    fn new(evaluation: Evaluation, category: &Category, protocol: String, settings: Option<&Settings>) -> Self {
+    fn new(
+        evaluation: Evaluation,
+        category: &Category,
+        image_score: Score,
+        protocol: String,
+        settings: Option<&Settings>,
+    ) -> Self {
         let Evaluation { metrics, curves, by_kind, images } = evaluation;
         let image_threshold = settings.and_then(|settings| ThresholdReport::new(settings, &images));
         let skipped = category.skipped.clone();
-        Self { metrics, protocol, image_auroc_by_kind: by_kind, image_threshold, images, skipped, curves }
+        Self { metrics, image_score, protocol, image_auroc_by_kind: by_kind, image_threshold, images, skipped, curves }
     }
 
     /// Writes `metrics.json` into `folder`, which is created if necessary.
@@ -144,7 +152,7 @@ fn report<B: Backend>(
     let device = device_words(detector.backend());
     let score = (settings.detection.score, settings.detection.top_share);
     let line = protocol((category, split), resolution, score, Some((settings, &device, detector.tiling()?)));
-    Ok(EvaluationReport::new(evaluation, category, line, Some(settings)))
+    Ok(EvaluationReport::new(evaluation, category, settings.detection.score, line, Some(settings)))
 }
 
 /// The content of `metrics.json` for a test set that does not define all metrics: those that it does, under the same names.
@@ -153,6 +161,8 @@ pub struct PartialReport {
     /// Metrics by name.
     #[serde(flatten)]
     pub metrics: BTreeMap<String, f64>,
+    /// As in [`EvaluationReport`].
+    pub image_score: Score,
     /// As in [`EvaluationReport`].
     pub protocol: String,
     /// As in [`EvaluationReport`]; empty without good images.
@@ -188,11 +198,12 @@ impl PartialReport {
     /// # Errors
     /// None that can occur: the metrics are numbers.
     pub(super) fn of(report: EvaluationReport) -> Result<Self> {
-        let EvaluationReport { metrics, protocol, image_auroc_by_kind, image_threshold, images, skipped, .. } = report;
+        let EvaluationReport { metrics, image_score, protocol, image_auroc_by_kind, image_threshold, images, skipped, .. } =
+            report;
         let value = serde_json::to_value(metrics).map_err(Error::format)?;
         let fields = value.as_object().into_iter().flatten();
         let metrics = fields.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))).collect();
-        Ok(Self { metrics, protocol, image_auroc_by_kind, image_threshold, images, skipped })
+        Ok(Self { metrics, image_score, protocol, image_auroc_by_kind, image_threshold, images, skipped })
     }
 }
 
@@ -243,8 +254,8 @@ fn evaluate_detector_partly<B: Backend>(
     let score = (settings.detection.score, settings.detection.top_share);
     let protocol = protocol((category, Split::Test), resolution, score, Some((settings, &device, detector.tiling()?)));
     let image_threshold = ThresholdReport::new(settings, &images);
-    let skipped = category.skipped.clone();
-    Ok(PartialReport { metrics, protocol, image_auroc_by_kind: by_kind, image_threshold, images, skipped })
+    let (image_score, skipped) = (settings.detection.score, category.skipped.clone());
+    Ok(PartialReport { metrics, image_score, protocol, image_auroc_by_kind: by_kind, image_threshold, images, skipped })
 }
 
 /// Evaluates anomaly maps made elsewhere: `maps/DEFECT/NAME.npy`, f32 or f64 `[h, w]`, one per test image. Pixels are ranked in that type.
@@ -267,7 +278,7 @@ pub fn evaluate_maps<T: Real>(
         Ok((map, scores))
     })?;
     let line = protocol((category, Split::Test), resolution, (score, top_share), None);
-    Ok(EvaluationReport::new(evaluation, category, line, None))
+    Ok(EvaluationReport::new(evaluation, category, score, line, None))
 }
 
 /// Checks that a map is not turned by a quarter, where that can be seen: with the sides of its image in the other order.
@@ -307,72 +318,76 @@ fn device_words(backend: &impl Backend) -> String {
     format!("{device}; precision {precision}{instructions}")
 }
 
-/// The protocol line: resolution, split, score, checkpoint rule, seed, config hash, commit, device, precision, instructions.
+/// The protocol line: what one must know to compare numbers with others. Of the test set its category, the resolution of pixel metrics, the split
+/// with what was skipped, and the image score. Of a detector the white level, the heatmap, tiles, and thresholds of unusual origin; the run (step, seed, config,
+/// how it was lengthened, what was skipped in training, what it was trained on, options that the paper does not have), and the device. Last
+/// the version and the commit.
 pub fn protocol(
     (category, split): (&Category, Split),
     resolution: Resolution,
-    (score, top_share): (Score, f64),
+    score: (Score, f64),
     detector: Option<(&Settings, &str, Option<Tiling>)>,
 ) -> String {
+    let mut parts = of_test_set((category, split), resolution, score);
+    match detector {
+        None => parts.push("maps from files".to_owned()),
+        Some((settings, device, tiles)) => {
+            parts.extend(of_detection(settings, tiles));
+            parts.extend(of_training(settings.provenance.as_ref()));
+            parts.push(format!("device {device}"));
+        }
+    }
+    parts.push(format!("orthoscope {} commit {COMMIT}", env!("CARGO_PKG_VERSION")));
+    parts.join("; ")
+}
+
+fn of_test_set((category, split): (&Category, Split), resolution: Resolution, (score, top_share): (Score, f64)) -> Vec<String> {
     let good = category.test.iter().filter(|test| test.is_good()).count();
+    let anomalous = category.test.len() - good;
     let score = match score {
         Score::Sum | Score::Max => format!("{} of the heatmap", score.word()),
         Score::Top => format!("mean of the top {top_share} of the heatmap (not in the paper)"),
     };
     let skipped = SkippedShare::new(&category.skipped, category.test.len());
     let skipped = skipped.map(|share| format!("; {share}")).unwrap_or_default();
-    let mut line = format!(
-        "category {}; pixel metrics at {resolution} resolution; split {split} ({good} good, {} anomalous{skipped}); image score {score}",
-        category.name,
-        category.test.len() - good
-    );
-    match detector {
-        None => line += "; maps from files",
-        Some((settings, device, tiles)) => {
-            if settings.preparation.white_level > 0.0 {
-                line += &format!("; white level {}", settings.preparation.white_level);
-            }
-            line += &format!("; heatmap {}", settings.detection.smoothing());
-            if !settings.detection.residual.is_of_the_paper() {
-                line += &format!(" of {} (not in the paper)", settings.detection.residual);
-            }
-            if let Some(own) = settings.detection.own_score_smoothing() {
-                line += &format!("; image score from a heatmap {own} of its own (not in the paper)");
-            }
-            if settings.detection.relative_score {
-                line += "; image score relative to the heatmap of normal images (not in the paper)";
-            }
-            if let Some(tiles) = tiles {
-                line += &format!("; larger images in {tiles}");
-            }
-            let is_unusual = |own: &Calibration| own.source != Source::HeldOut;
-            if let Some(calibration) = settings.thresholds.and_then(|own| own.calibration).filter(is_unusual) {
-                line += &format!("; thresholds from {calibration}");
-            }
-            line += &match &settings.provenance {
-                Some(run) => format!("; last step {}; seed {}; config {}", run.steps, run.seed, run.config_hash),
-                None => "; weights of unknown origin".into(),
-            };
-            if let Some(lengthened) = settings.provenance.as_ref().and_then(|run| run.lengthened.as_ref()) {
-                line += &format!("; {lengthened}");
-            }
-            if let Some(share) = settings.provenance.as_ref().and_then(|run| run.skipped) {
-                line += &format!("; training set: {share}");
-            }
-            if let Some(device) = settings.provenance.as_ref().and_then(|run| run.computed_on.as_ref()) {
-                line += &format!("; trained on {device}");
-            }
-            if let Some(training) = settings.provenance.as_ref().and_then(|run| run.training.as_ref()) {
-                line += &format!("; {training}");
-            }
-            if let Some(terms) = settings.provenance.as_ref().and_then(|run| run.loss_terms.as_ref()) {
-                line += &format!("; loss with {terms} (not in the paper)");
-            }
-            if let Some(options) = settings.provenance.as_ref().and_then(|run| run.corruption_options.as_ref()) {
-                line += &format!("; corruption with {options} (not in the paper)");
-            }
-            line += &format!("; device {device}");
-        }
+    vec![
+        format!("category {}", category.name),
+        format!("pixel metrics at {resolution} resolution"),
+        format!("split {split} ({good} good, {anomalous} anomalous{skipped})"),
+        format!("image score {score}"),
+    ]
+}
+
+fn of_detection(settings: &Settings, tiles: Option<Tiling>) -> Vec<String> {
+    let detection = &settings.detection;
+    let mut parts = Vec::new();
+    if settings.preparation.white_level > 0.0 {
+        parts.push(format!("white level {}", settings.preparation.white_level));
     }
-    format!("{line}; orthoscope {} commit {COMMIT}", env!("CARGO_PKG_VERSION"))
+    let residual = match detection.residual.is_of_the_paper() {
+        true => String::new(),
+        false => format!(" of {} (not in the paper)", detection.residual),
+    };
+    parts.push(format!("heatmap {}{residual}", detection.smoothing()));
+    let own = detection.own_score_smoothing();
+    parts.extend(own.map(|own| format!("image score from a heatmap {own} of its own (not in the paper)")));
+    if detection.relative_score {
+        parts.push("image score relative to the heatmap of normal images (not in the paper)".to_owned());
+    }
+    parts.extend(tiles.map(|tiles| format!("larger images in {tiles}")));
+    let calibration = settings.thresholds.and_then(|own| own.calibration).filter(|own| own.source != Source::HeldOut);
+    parts.extend(calibration.map(|own| format!("thresholds from {own}")));
+    parts
+}
+
+fn of_training(run: Option<&Provenance>) -> Vec<String> {
+    let Some(run) = run else { return vec!["weights of unknown origin".to_owned()] };
+    let mut parts = vec![format!("last step {}", run.steps), format!("seed {}", run.seed), format!("config {}", run.config_hash)];
+    parts.extend(run.lengthened.clone());
+    parts.extend(run.skipped.map(|share| format!("training set: {share}")));
+    parts.extend(run.computed_on.as_ref().map(|device| format!("trained on {device}")));
+    parts.extend(run.training.clone());
+    parts.extend(run.loss_terms.as_ref().map(|terms| format!("loss with {terms} (not in the paper)")));
+    parts.extend(run.corruption_options.as_ref().map(|options| format!("corruption with {options} (not in the paper)")));
+    parts
 }

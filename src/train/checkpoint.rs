@@ -4,6 +4,7 @@ use std::path::Path;
 
 use ndarray::{Array1, ArrayD};
 use safetensors::tensor::Dtype;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::{Arithmetic, Real};
@@ -54,6 +55,16 @@ pub struct Checkpoint {
     /// The lengthenings of the run so far, in order.
     pub lengthened: Vec<Lengthening>,
     groups: HashMap<String, HashMap<String, ArrayD<f32>>>,
+}
+
+fn foreign(reason: String) -> Error {
+    Error::format(format!("not a checkpoint: {reason}"))
+}
+
+/// A value of the metadata that older files lack.
+fn optional<T: DeserializeOwned + Default>(metadata: &HashMap<String, String>, key: &str) -> Result<T> {
+    let value = metadata.get(key).map(|text| serde_json::from_str(text)).transpose();
+    Ok(value.map_err(|error| foreign(format!("`{key}`: {error}")))?.unwrap_or_default())
 }
 
 impl Checkpoint {
@@ -129,18 +140,16 @@ impl Checkpoint {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self> {
-        let foreign = |reason: String| Error::format(format!("not a checkpoint: {reason}"));
         let (tensors, metadata) = decode_safetensors(bytes, "not a checkpoint")?;
         let field = |key: &str| metadata.get(key).cloned().ok_or_else(|| foreign(format!("no `{key}` in its metadata")));
         let step = field(STEP)?.parse().map_err(|_| foreign(format!("`{STEP}` is not a number")))?;
-        let unclear = |key: &'static str| move |error: serde_json::Error| foreign(format!("`{key}`: {error}"));
-        let arithmetic = metadata.get(ARITHMETIC).map(|text| serde_json::from_str(text)).transpose();
-        let arithmetic = arithmetic.map_err(unclear(ARITHMETIC))?.unwrap_or_default();
-        let lengthened = metadata.get(LENGTHENED).map(|text| serde_json::from_str(text)).transpose();
-        let lengthened = lengthened.map_err(unclear(LENGTHENED))?.unwrap_or_default();
-        let skipped = metadata.get(SKIPPED).map(|text| serde_json::from_str(text)).transpose().map_err(unclear(SKIPPED))?;
-        let mut own =
-            Self { images: metadata.get(IMAGES).cloned(), skipped, arithmetic, lengthened, ..Self::new(step, &field(CONFIG)?) };
+        let mut own = Self {
+            images: metadata.get(IMAGES).cloned(),
+            skipped: optional(&metadata, SKIPPED)?,
+            arithmetic: optional(&metadata, ARITHMETIC)?,
+            lengthened: optional(&metadata, LENGTHENED)?,
+            ..Self::new(step, &field(CONFIG)?)
+        };
         for (full, view) in tensors.tensors() {
             let (group, name) = full.split_once('.').ok_or_else(|| foreign(format!("unexpected tensor `{full}`")))?;
             let values = decode_values(&view).filter(|_| view.dtype() == Dtype::F32);

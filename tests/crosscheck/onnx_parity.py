@@ -5,7 +5,8 @@
     python onnx_parity.py --case M.onnx FOUND IMAGES
 
 Needs onnxruntime, numpy and pillow. Images of one size go in together, up to 4 at a time. Scores are compared relative to the
-score of `detect`, maps relative to its largest value. Exit code 1 if one differs by more than --limit, or a verdict differs.
+score of `detect`, maps relative to its largest value, and so is the distance from the pixel threshold of pixels whose masks differ.
+Exit code 1 if one of them is more than --limit, or a verdict differs.
 """
 
 import argparse
@@ -52,7 +53,7 @@ class Case:
         self.image_threshold, self.pixel_threshold = number("orthoscope.image_threshold"), number("orthoscope.pixel_threshold")
         self.found, self.images = Path(found), Path(images)
         self.worst = dict(images=0, anomalous=0, score=0.0, score_absolute=0.0, map=0.0, map_absolute=0.0, reconstruction=0.0)
-        self.worst |= dict(verdicts=0, pixels=0, differing_pixels=0)
+        self.worst |= dict(verdicts=0, pixels=0, differing_pixels=0, mask=0.0)
 
     def paths(self):
         """Every image, those of one size together."""
@@ -86,7 +87,11 @@ class Case:
         self.worst["anomalous"] += int(bool(theirs.json["anomalous"]))
         self.worst["verdicts"] += int(anomalous != bool(theirs.json["anomalous"]))
         self.worst["pixels"] += mask.size
-        self.worst["differing_pixels"] += int((mask != theirs.mask).sum())
+        differing = mask != theirs.mask
+        self.worst["differing_pixels"] += int(differing.sum())
+        # How far a pixel is from the pixel threshold on which the masks differ.
+        far = np.abs(theirs.map[differing] - self.pixel_threshold)
+        self.largest("mask", float(far.max(initial=0.0)) / float(np.abs(theirs.map).max()))
 
     def largest(self, key, value):
         """A NaN stays."""
@@ -108,7 +113,7 @@ def main():
         print(model)
         for key, value in report.items():
             print(f"  {key:<18} {value:.2e}" if isinstance(value, float) else f"  {key:<18} {value}")
-    agrees = lambda report: all(report[key] <= arguments.limit for key in ("score", "map")) and report["verdicts"] == 0
+    agrees = lambda report: all(report[key] <= arguments.limit for key in ("score", "map", "mask")) and report["verdicts"] == 0
     return int(not all(map(agrees, reports)))
 
 

@@ -30,7 +30,7 @@ const NONE: &str = "none";
 const MOST_PICTURES: usize = 16;
 /// Pictures that are worked on at a time for each thread, so that none is idle for long.
 const PICTURES_PER_THREAD: usize = 4;
-/// Pixels that are worked on at a time for each thread. A picture takes about 60 bytes for each of its pixels.
+/// Pixels that are worked on at a time for each thread. A picture takes about 80 bytes for each of its pixels.
 const PIXELS_PER_THREAD: u64 = 1 << 20;
 
 /// Arguments of `detect`.

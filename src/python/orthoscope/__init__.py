@@ -15,7 +15,8 @@ Read what `orthoscope detect --out found` and `orthoscope evaluate --out test` w
         print(name, verdict["score"], verdict["anomalous"], anomaly_map.max())
     print(read_metrics("test")["pixel_auroc"], read_map("found/a_map.npy").shape)
 
-The program itself is the command `orthoscope`. For all of detection without PyTorch: `orthoscope model export --onnx`.
+The project's tests run the readers on files of the program. What needs torch is not tested automatically:
+`python -m orthoscope.check` compares the network with the program. The program itself is the command `orthoscope`. For all of detection without PyTorch: `orthoscope model export --onnx`.
 """
 
 from importlib import import_module

@@ -112,11 +112,15 @@ def save(net, settings, path):
     save_file({name: value.contiguous() for name, value in net.state_dict().items()}, path, metadata)
 
 
-def heatmap(x, f_x, window=13, repeats=3, **_):
+def heatmap(x, f_x, window=13, repeats=3, residual=None, **_):
     """Squared error, mean over channels, averaged `repeats` times over `window` x `window` pixels: [N, H, W].
 
-    At the border the mean is over the pixels inside the image (paper/method.md, section 6).
+    At the border the mean is over the pixels inside the image (paper/method.md, section 6). Other settings of `detection` do not change
+    the map of images that are seen as a whole; tiles are not computed here. ValueError if `residual` is not the squared error alone.
     """
+    weights = {name: (residual or {}).get(name, 0) for name in ("root", "gradient", "ssim", "chroma")}
+    if any(weights.values()) or (residual or {}).get("squared", 1) != 1:
+        raise ValueError(f"only the squared error with weight 1 is computed here, and the model has the residual {residual}")
     error = ((x - f_x) ** 2).mean(1, keepdim=True)
     for _ in range(repeats):
         error = F.avg_pool2d(error, window, stride=1, padding=window // 2, count_include_pad=False)

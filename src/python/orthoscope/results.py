@@ -7,11 +7,14 @@ import numpy as np
 
 
 def read_map(path):
-    """An anomaly map, float32 [h, w]: NAME_map.npy of `orthoscope detect` or NAME.npy of `orthoscope evaluate --maps`."""
+    """An anomaly map, float32 [h, w]: NAME_map.npy of `orthoscope detect` or NAME.npy of `orthoscope evaluate --maps`.
+
+    An array of another type is converted. ValueError if it is not two-dimensional.
+    """
     anomaly_map = np.load(path, allow_pickle=False)
     if anomaly_map.ndim != 2:
         raise ValueError(f"{path}: holds an array of shape {anomaly_map.shape}; an anomaly map is [h, w]")
-    return anomaly_map
+    return anomaly_map.astype(np.float32, copy=False)
 
 
 def read_metrics(path):

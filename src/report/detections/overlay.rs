@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
 use crate::data::Image;
+use crate::error::{Error, Result};
 
 /// Cyan: rare in pictures of things, and not a colour of the heatmap.
 const OUTLINE: [f32; 3] = [0.133, 0.827, 1.0];
@@ -12,12 +13,19 @@ const OUTLINE: [f32; 3] = [0.133, 0.827, 1.0];
 const SIDE: usize = 200;
 
 /// The picture, with a line around each region of the mask. The line is outside of the region, so that the region stays as it is.
-pub(super) fn outlined(image: &Image, mask: &Array2<bool>) -> Image {
+///
+/// # Errors
+/// A mask of another size.
+pub(super) fn outlined(image: &Image, mask: &Array2<bool>) -> Result<Image> {
     let (height, width) = mask.dim();
+    let differs = || Error::shape("outlines", format!("the mask is {height}x{width}, the picture {:?}", image.dim()));
+    if image.dim() != (height, width, 3) {
+        return Err(differs());
+    }
     let mut outliner = Outliner::new((height, width));
     let mut values = outliner.add(image, mask);
     values.extend(outliner.finish());
-    Image::from_shape_vec((height, width, 3), values).unwrap_or_else(|_| image.clone())
+    Image::from_shape_vec((height, width, 3), values).map_err(|_| differs())
 }
 
 /// Draws the outlines of a mask over a picture whose rows come one after the other. It keeps as many rows as the line is thick, twice.
@@ -115,7 +123,7 @@ mod tests {
         let mut mask = Array2::from_elem((6, 7), false);
         (mask[[2, 3]], mask[[3, 3]], mask[[0, 0]]) = (true, true, true);
         let image = Image::from_shape_fn((6, 7, 3), |(row, column, c)| ((row * 7 + column) * 3 + c) as f32 / 200.0);
-        let found = outlined(&image, &mask);
+        let found = outlined(&image, &mask).unwrap();
         let rows = [".#.....", "#####..", "..#.#..", "..#.#..", "..###..", "......."];
         for (row, column) in (0..6).flat_map(|row| (0..7).map(move |column| (row, column))) {
             let pixel = [0, 1, 2].map(|c| found[[row, column, c]]);
@@ -125,7 +133,9 @@ mod tests {
             };
             assert_eq!(pixel, expected, "{row} {column}");
         }
-        assert_eq!(outlined(&image, &Array2::from_elem((6, 7), false)), image);
+        assert_eq!(outlined(&image, &Array2::from_elem((6, 7), false)).unwrap(), image);
+        let error = outlined(&image, &Array2::from_elem((7, 6), false)).unwrap_err().to_string();
+        assert!(error.contains("the mask is 7x6, the picture (6, 7, 3)"), "{error}");
     }
 
     #[test]
@@ -133,7 +143,7 @@ mod tests {
         let mut stream = Stream::new(2, Purpose::Test, 0, 0);
         let image = Image::zeros((610, 700, 3));
         let mask = Array2::from_shape_simple_fn((610, 700), || stream.uniform() < 0.002);
-        let found = outlined(&image, &mask);
+        let found = outlined(&image, &mask).unwrap();
         for ((row, column), marked) in mask.indexed_iter() {
             let around = s![row.saturating_sub(3)..(row + 4).min(610), column.saturating_sub(3)..(column + 4).min(700)];
             let is_line = !marked && mask.slice(around).iter().any(|&marked| marked);

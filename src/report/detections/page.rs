@@ -43,7 +43,7 @@ impl Page<'_> {
         let body = [
             header(&counts.to_string(), self.subtitle()),
             self.numbers(counts),
-            self.pictures(counts),
+            self.pictures(),
             VIEWER.to_owned(),
             format!("<script>\n{SCRIPT}</script>\n"),
         ];
@@ -84,31 +84,28 @@ impl Page<'_> {
         )
     }
 
-    fn pictures(&self, counts: Counts) -> String {
+    fn pictures(&self) -> String {
         let shown: Vec<Part> = SHOWN.into_iter().filter(|part| self.parts.contains(part)).collect();
         let mut order: Vec<&Row> = self.rows.iter().collect();
         order.sort_by(|a, b| score(b).total_cmp(&score(a)));
-        let without = |kind: &str, count: usize| if count == 0 { Some(format!(" no-{kind}")) } else { None };
-        let normal = counts.inspected - counts.anomalous - counts.unknown;
-        let kinds = [
-            ("anomalous", counts.anomalous),
-            ("normal", normal),
-            ("unknown", counts.unknown),
-            ("unlike", counts.unlike),
-            ("skipped", counts.skipped),
-        ];
-        let lacking: String = kinds.iter().filter_map(|(kind, count)| without(kind, *count)).collect();
         let parts: Vec<String> = shown.iter().map(|part| format!("{}{}", part.word(), part.ending())).collect();
         let parts: Vec<String> = parts.iter().map(|part| escape(part)).collect();
         let rows: String = order.into_iter().map(|row| table_row(row, shown.first().copied())).collect();
         let pictures = if shown.is_empty() { " plain" } else { "" };
         format!(
-            "<section class=\"pictures{pictures}{lacking}\" data-parts=\"{}\">\n<h2>Images</h2>\n{CONTROLS}<table>\n<thead><tr>{}</tr></thead>\n\
+            "<section class=\"pictures{pictures}\" data-parts=\"{}\">\n<h2>Images</h2>\n{}<table>\n<thead><tr>{}</tr></thead>\n\
              <tbody>\n{rows}</tbody>\n</table>\n<p class=\"none note\" hidden>No image is like that.</p>\n</section>\n",
             parts.join(" "),
+            CONTROLS.replace("{views}", &views(&shown)),
             HEADINGS.map(|heading| format!("<th scope=\"col\">{heading}</th>")).concat()
         )
     }
+}
+
+/// The keys that show one of the saved parts each.
+fn views(shown: &[Part]) -> String {
+    let key = |(place, part): (usize, &Part)| format!("<span><kbd>{}</kbd> {}</span>", place + 1, part.word());
+    shown.iter().enumerate().map(key).collect()
 }
 
 const HEADINGS: [&str; 6] = ["Image", "Name", "Verdict", "Score", "Regions", "Largest region"];
@@ -265,7 +262,10 @@ mod tests {
         assert!(html.contains("data-parts=\"heatmap_heatmap.png mask_mask.png\"") && html.contains("src=\"worst_heatmap.png\""));
         assert_eq!(html.matches("loading=\"lazy\"").count(), 4);
         assert!(!html.contains("overlay.png") && !html.contains("data:"));
+        // A key for each of them, in the order of `data-parts`, and no other number.
+        assert!(html.contains("<span><kbd>1</kbd> heatmap</span><span><kbd>2</kbd> mask</span><span><kbd>/</kbd>"), "{html}");
+        assert!(!html.contains("<kbd>3</kbd>") && !html.contains("{views}"));
         let html = page(&[]);
-        assert!(!html.contains("loading=\"lazy\"") && html.contains("class=\"pictures plain"));
+        assert!(!html.contains("loading=\"lazy\"") && !html.contains("<kbd>1</kbd>") && html.contains("class=\"pictures plain"));
     }
 }

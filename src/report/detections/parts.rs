@@ -54,7 +54,7 @@ impl Part {
     /// The content of its file for a picture `[height, width, 3]`.
     ///
     /// # Errors
-    /// A result that is too large for PNG.
+    /// A result that is too large for PNG; a mask of another size than the picture.
     pub fn encode(self, image: &Image, found: &Examination) -> Result<Vec<u8>> {
         match self {
             Self::Map => npy::encode(&found.heatmap),
@@ -63,7 +63,7 @@ impl Part {
                 encode_png(&overlay(image, &found.heatmap, scale)?)
             }
             Self::Mask => encode_mask_png(&found.mask.mapv(f32::from)),
-            Self::Overlay => encode_png(&outlined(image, &found.mask)),
+            Self::Overlay => encode_png(&outlined(image, &found.mask)?),
             Self::Reconstruction => encode_png(&found.reconstruction),
         }
     }
