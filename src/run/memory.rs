@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use super::config::Config;
-use crate::data::{Category, Fit, read_size};
+use crate::data::{Category, Fit, Preparation, read_size};
 use crate::detect::Resolution;
 use crate::error::{Error, Result};
 use crate::model::Architecture;
@@ -39,16 +39,22 @@ pub fn training_memory(config: &Config, images: &[[u32; 2]], is_on_cpu: bool) ->
     Ok((needs.iter().fold(0, |sum, need| sum.saturating_add(need.bytes)), free_bytes()))
 }
 
-/// Refuses an evaluation whose maps cannot fit into the free memory.
+/// Refuses an evaluation whose maps cannot fit into the free memory. `model` is how the images are prepared for the model that makes the maps; None if
+/// the maps are made elsewhere.
 ///
 /// # Errors
 /// Too little memory.
-pub fn check_evaluation_memory(category: &Category, resolution: Resolution) -> Result<()> {
+pub fn check_evaluation_memory(category: &Category, resolution: Resolution, model: Option<&Preparation>) -> Result<()> {
     let images = category.test.len() as u64;
-    let (pixels, maps) = match resolution {
-        Resolution::Side(side) => (times(&[images, side as u64, side as u64]), format!("{images} maps of {side}x{side} pixels")),
-        Resolution::Native => (category.test_pixels().0, format!("{images} maps of the size of their images")),
-        Resolution::Model => return Ok(()),
+    let of_side = |side: usize| (times(&[images, side as u64, side as u64]), format!("{images} maps of {side}x{side} pixels"));
+    let (pixels, maps) = match (resolution, model) {
+        (Resolution::Side(side), _) => of_side(side),
+        (Resolution::Model, Some(preparation)) if !preparation.keeps_size() => of_side(preparation.size),
+        (Resolution::Native, _) | (Resolution::Model, Some(_)) => {
+            (category.test_pixels().0, format!("{images} maps of the size of their images"))
+        }
+        // Only the files tell how large maps made elsewhere are.
+        (Resolution::Model, None) => return Ok(()),
     };
     match shortage(times(&[pixels, EVALUATED]), free_bytes()) {
         Some(numbers) => Err(Error::argument(format!("{maps} {numbers}; a smaller --resolution needs less"))),

@@ -282,6 +282,24 @@ fn thresholds_can_come_from_given_normal_images() {
 }
 
 #[test]
+fn what_is_wrong_with_the_command_is_found_before_images_are_decoded() {
+    let scratch = Scratch::new();
+    // The first error of the test set.
+    scratch.write("cloth/ground_truth/good/000.png", scratch.read("cloth/ground_truth/hole/000_mask.png"));
+    let own = "evaluate --model run/model.safetensors --data cloth --out new";
+    assert!(scratch.refuses(own).contains("which is among the good images"));
+    for (options, start) in [
+        ("--config none.toml", "none.toml: "),
+        ("--calibrate none", "none: there is no such file or folder"),
+        ("--calibrate cloth/test/good", "cloth/test/good/000.png: is in the test set"),
+        ("--tile 30", "config key `detection.tile`: "),
+    ] {
+        let error = scratch.refuses(&format!("{own} {options}"));
+        assert!(error.starts_with(start), "{options}: {error}");
+    }
+}
+
+#[test]
 fn images_that_must_not_set_thresholds_are_named() {
     let scratch = with_normal_images();
     let own = "evaluate --model run/model.safetensors --data cloth --out new --calibrate";

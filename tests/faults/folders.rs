@@ -28,7 +28,7 @@ fn errors_name_missing_and_empty_folders() {
 
 #[test]
 fn maps_for_a_test_set_of_one_class_define_no_metric() {
-    const METRICS: &str = "metrics --maps none --data cloth --json";
+    const METRICS: &str = "metrics --maps run --data cloth --json";
     let scratch = Scratch::new();
     fs::remove_dir_all(scratch.path("cloth/test/good")).unwrap();
     let reason = "image AUROC is not defined here: the test set of cloth has 0 good and 5 anomalous images; both are needed";
@@ -64,9 +64,14 @@ fn results_are_never_written_among_the_images() {
     let scratch = Scratch::new();
     let model = "--model run/model.safetensors --data cloth";
     for (out, part) in [("cloth/train/new", "train"), ("cloth/test", "test"), ("cloth/ground_truth/../test/new/deep", "test")] {
-        for command in
-            ["train --config c.toml --data cloth", "evaluate {model}", "validate {model}", "figures {model}", "audit {model}"]
-        {
+        for command in [
+            "train --config c.toml --data cloth",
+            "evaluate {model}",
+            "validate {model}",
+            "figures {model}",
+            "audit {model}",
+            "data validation --config c.toml --data cloth",
+        ] {
             let text = scratch.refuses(&format!("{} --out {out}", command.replace("{model}", model)));
             assert_eq!(text, format!("{out}: is among the images of cloth/{part}; choose another folder"), "{command}");
         }
