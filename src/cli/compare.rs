@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::disk::Outputs;
+use crate::disk::{Outputs, check_output_folder};
 use crate::report::comparison::{Comparison, MAX_RUNS};
 use crate::report::wrap::wrap;
 use crate::run::ComparedRun;
@@ -35,13 +35,15 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     ensure!(arguments.runs.len() <= MAX_RUNS, "at most {MAX_RUNS} runs can be compared, got {}", arguments.runs.len());
     let outputs = arguments.out.as_ref().map(|out| {
+        check_output_folder(out)?;
         let outputs = Outputs::new(out, "compare", arguments.overwrite)?;
         outputs.check(&out.join(PAGE)).map(|()| outputs)
     });
     let outputs = outputs.transpose()?;
     let runs = arguments.runs.iter().map(|folder| ComparedRun::read(folder)).collect::<crate::Result<Vec<_>>>()?;
     let comparison = Comparison::new(&runs)?;
-    print(format_args!("{}\n\n", comparison.text(screen())))?;
+    comparison.legend().iter().try_for_each(say)?;
+    print(format_args!("\n{}\n\n", comparison.text(screen())))?;
     comparison.sentences().iter().flat_map(|text| wrap(text, screen().columns)).try_for_each(say)?;
     if let Some(outputs) = outputs {
         let path = outputs.folder().join(PAGE);

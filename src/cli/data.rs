@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 
-use crate::data::{Family, GenerateOptions, encode_png, generate_all, write_validation_set};
+use crate::data::{
+    Family, GenerateOptions, check_output_folder, check_validation_folder, encode_png, generate_all, write_validation_set,
+};
 use crate::disk::Outputs;
 use crate::report::preview as report;
 use crate::run::{Config, TrainingImages, VALIDATION_SEED, load_training_set};
@@ -115,6 +117,9 @@ fn validation(arguments: &Validation) -> anyhow::Result<()> {
     let mut config = Config::read_layers(&arguments.config, None)?;
     config.seed = arguments.seed.unwrap_or(config.seed);
     let data = arguments.images.dataset();
+    check_output_folder(&arguments.out)?;
+    data.check_outside(&arguments.out)?;
+    check_validation_folder(&arguments.out)?;
     let loaded = load_training_set(&config, &data)?;
     loaded.warn(&data);
     let TrainingImages { set, held_out, .. } = loaded;

@@ -8,7 +8,7 @@ use crate::disk::{Outputs, files_below};
 use crate::ops::Backend;
 use crate::run::{
     CHECKPOINT_FILE, CONFIG_FILE, DEMO_FAMILY, LOG_FILE, METRICS_FILE, MODEL_FILE, Outcome, PREVIOUS_FILE, Start, TrainingJob,
-    demo_config, evaluate_detector, generate_demo_data,
+    check_evaluation_memory, demo_config, evaluate_detector, generate_demo_data,
 };
 use crate::{Error, Result};
 
@@ -61,6 +61,8 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
     note(format_args!("generating {DEMO_FAMILY} images"));
     let folder = generate_demo_data(&out.join("data"), arguments.seed)?;
     outputs.adopt(files_below(&folder)?)?;
+    let category = Category::open(&folder)?;
+    check_evaluation_memory(&category, Resolution::Native, Some(&config.preparation()))?;
     let steps = config.train.steps;
     note(format_args!("training {} for {steps} steps", config.architecture()));
     let job = TrainingJob::prepare_with(config, &folder, out, Start::New, || Ok(lock))?;
@@ -71,7 +73,6 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
         note(format_args!("interrupted; `{command}` continues the training"));
         return Ok(ExitCode::from(super::output::INTERRUPTED));
     }
-    let category = Category::open(&folder)?;
     let detector = Detector::read(backend, &out.join(MODEL_FILE))?;
     let report = evaluate_detector(&detector, &category, Resolution::Native, || ())?;
     let run = page::Run { loss: page::loss_curve(&out.join(MODEL_FILE)), wall: Some(start.elapsed()) };

@@ -95,21 +95,15 @@ fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
     names.into_iter().try_for_each(|name| outputs.check(&arguments.out.join(name)))?;
     let maps = arguments.maps.as_ref().map(|folder| MapFolder::of(folder, &listed, &data, arguments.overwrite));
     let maps = maps.transpose()?;
-    check_evaluation_memory(&listed, arguments.resolution)?;
     let mut detector = Detector::read(backend, &arguments.model)?;
+    // Whatever is wrong with the command is found before images are decoded.
+    let calibration = prepare(arguments, &mut detector, &listed)?;
+    check_evaluation_memory(&listed, arguments.resolution, Some(&detector.settings().preparation))?;
     let test_set = TestSet::read(listed)?;
     warn_of_images(&test_set, &data, &detector)?;
     let category = &test_set.category;
-    if !arguments.config.is_empty() {
-        detector.settings_mut().replace_detection(Config::read_layers(&arguments.config, None)?.detection);
-    }
-    if arguments.calibrate.is_some() {
-        // They are about to be set anew, with these tiles.
-        detector.settings_mut().thresholds = None;
-    }
-    arguments.tiles.apply(&mut detector)?;
-    if let Some(folder) = &arguments.calibrate {
-        calibrate(&mut detector, folder, category)?;
+    if let Some((folder, images)) = calibration {
+        calibrate(&mut detector, folder, &images)?;
     }
     let bar = progress::image_bar(category.test.len());
     let keep = |test: &TestImage, image: &Image, heatmap: &Plane| {
@@ -117,6 +111,7 @@ fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
         maps.as_ref().map_or(Ok(()), |folder| folder.write(test, image, heatmap))
     };
     let measured = evaluate_test_set(&detector, &test_set, arguments.resolution, keep)?;
+    maps.iter().try_for_each(MapFolder::settle)?;
     bar.finish_and_clear();
     match &measured {
         Measured::Complete(report) => conclude(arguments, &outputs, (&detector, category, report))?,
@@ -126,6 +121,24 @@ fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
         say(format_args!("wrote {} maps as .tiff and .npy below {}", category.test.len(), folder.path().display()))?;
     }
     Ok(())
+}
+
+/// Gives a detector the settings of the command, and lists the images that will set its thresholds, if any will.
+fn prepare<'a>(
+    arguments: &'a Arguments,
+    detector: &mut Detector<impl Backend>,
+    listed: &Category,
+) -> Result<Option<(&'a Path, CalibrationImages)>> {
+    if !arguments.config.is_empty() {
+        detector.settings_mut().replace_detection(Config::read_layers(&arguments.config, None)?.detection);
+    }
+    if arguments.calibrate.is_some() {
+        // They are about to be set anew, with these tiles.
+        detector.settings_mut().thresholds = None;
+    }
+    arguments.tiles.apply(detector)?;
+    let folder = arguments.calibrate.as_deref();
+    folder.map(|folder| CalibrationImages::list(folder, listed).map(|images| (folder, images))).transpose()
 }
 
 /// Warns of files that cannot be used, of images that the model was trained on, and of images that are nearly black.
@@ -182,8 +195,7 @@ fn conclude_partly(arguments: &Arguments, outputs: &Outputs, test_set: &TestSet,
 }
 
 /// Takes the thresholds from the normal images of a folder.
-fn calibrate(detector: &mut Detector<impl Backend>, folder: &Path, category: &Category) -> Result<()> {
-    let images = CalibrationImages::list(folder, category)?;
+fn calibrate(detector: &mut Detector<impl Backend>, folder: &Path, images: &CalibrationImages) -> Result<()> {
     if images.source == Source::TrainingFolder {
         let reason = "in train/good, where the network may have been trained on them";
         log::warn!("{}: all images are {reason}, so the rate of false alarms to expect is unknown", folder.display());

@@ -7,7 +7,10 @@ use crate::disk::Outputs;
 use crate::model::{Architecture, WeightFile};
 use crate::ops::Backend;
 use crate::report::figures::{self, Ablation, Drawing, Input, Inputs, Name, Pick, Source, Test};
-use crate::run::{CONFIG_FILE, Config, EvaluationReport, LOG_FILE, Log, LogEntry, TestSet, evaluate_detector, load_training_set};
+use crate::run::{
+    CONFIG_FILE, Config, EvaluationReport, LOG_FILE, Log, LogEntry, TestSet, check_evaluation_memory, evaluate_detector,
+    load_training_set,
+};
 use anyhow::bail;
 
 use super::device::{DeviceOption, on_device};
@@ -201,7 +204,10 @@ fn category(arguments: &Arguments) -> Result<Input<(PathBuf, Category)>> {
     {
         return Ok(Err(format!("{} has no folder test{}", root.display(), layout_hint(root))));
     }
-    let TestSet { category, counts, .. } = TestSet::read(data.test_set()?)?;
+    let listed = data.test_set()?;
+    let (_, settings) = weights(model)?;
+    check_evaluation_memory(&listed, arguments.resolution, Some(&settings.preparation))?;
+    let TestSet { category, counts, .. } = TestSet::read(listed)?;
     warn_of_skipped(&data, &category.skipped, category.test.len());
     Ok(match counts.defines_all_metrics() {
         true => Ok((model.clone(), category)),
@@ -225,8 +231,14 @@ fn networks(model: Option<&Path>) -> Result<Vec<(Architecture, usize)>> {
     let Some(path) = model else {
         return [1, 2].into_iter().map(|model| Ok((Architecture::autoencoder(model, WIDTH)?, SIDE))).collect();
     };
+    let (architecture, settings) = weights(path)?;
+    let side = settings.preparation.size;
+    Ok(vec![(architecture, if side == 0 { SIDE } else { side })])
+}
+
+/// What a weight file says of its network.
+fn weights(path: &Path) -> Result<(Architecture, Settings)> {
     let file = WeightFile::read(path)?;
     let settings = Settings::from_metadata(&file.metadata).map_err(|error| error.in_file(path))?;
-    let side = settings.preparation.size;
-    Ok(vec![(file.architecture, if side == 0 { SIDE } else { side })])
+    Ok((file.architecture, settings))
 }

@@ -2,11 +2,12 @@ use std::path::{Path, PathBuf};
 
 use crate::data::{TestImage, warn_of_skipped};
 use crate::detect::metrics::Score;
-use crate::detect::{Resolution, TOP_SHARE};
+use crate::detect::{Resolution, TOP_SHARE, is_share};
 use crate::disk::npy::{self, Element};
 use crate::report::results::Results;
-use crate::run::{TestSet, evaluate_maps};
+use crate::run::{TestSet, check_evaluation_memory, evaluate_maps};
 use crate::{Error, Result};
+use anyhow::ensure;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use ndarray::Array2;
 
@@ -30,7 +31,7 @@ pub struct Arguments {
     #[arg(long, default_value = "sum", value_parser = PossibleValuesParser::new(Score::NAMES.map(|(name, _)| name)).map(score_named))]
     score: Score,
     /// Share of the pixels with the largest values, whose mean is the score `top`
-    #[arg(long, value_name = "SHARE", default_value_t = TOP_SHARE)]
+    #[arg(long, value_name = "SHARE", default_value_t = TOP_SHARE, value_parser = share)]
     top_share: f64,
     /// Print JSON instead of a table
     #[arg(long)]
@@ -41,10 +42,18 @@ fn score_named(name: String) -> Score {
     Score::NAMES.into_iter().find(|(known, _)| *known == name).map_or(Score::Sum, |(_, score)| score)
 }
 
+fn share(text: &str) -> Result<f64, String> {
+    let value = text.parse().ok().filter(|&value| is_share(value));
+    value.ok_or_else(|| "the top share must be a number above 0 and at most 1".to_owned())
+}
+
 /// Computes the metrics of anomaly maps made by another program.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let data = arguments.images.dataset();
-    let TestSet { category, .. } = TestSet::read(data.complete_test_set()?)?;
+    let listed = data.complete_test_set()?;
+    ensure!(arguments.maps.is_dir(), Error::file(&arguments.maps, "there is no such folder, or it is a file"));
+    check_evaluation_memory(&listed, arguments.resolution, None)?;
+    let TestSet { category, .. } = TestSet::read(listed)?;
     warn_of_skipped(&data, &category.skipped, category.test.len());
     let score = arguments.score;
     let (resolution, kind) = (arguments.resolution, (score, arguments.top_share));

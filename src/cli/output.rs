@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use crate::error::system_words;
+use crate::report::steering::is_steering;
 use crate::report::table::Screen;
 use console::Term;
 use serde::Serialize;
@@ -94,11 +95,6 @@ pub fn harmless(line: &impl Display) -> String {
         return line;
     }
     line.chars().map(|sign| if is_steering(sign) { sign.escape_unicode().to_string() } else { sign.to_string() }).collect()
-}
-
-/// Control characters, separators of lines, and signs that turn the direction of writing.
-fn is_steering(sign: char) -> bool {
-    sign.is_control() || matches!(sign, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// An error with its causes, in one sentence.

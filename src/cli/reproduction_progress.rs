@@ -4,7 +4,7 @@ use crate::run::LogEntry;
 use crate::run::reproduction::{PlannedRun, RunReport};
 use indicatif::{HumanDuration, ProgressBar};
 
-use super::output::note;
+use super::output::{harmless, note};
 use super::progress;
 
 /// Time between lines if standard error is not a terminal.
@@ -38,7 +38,8 @@ impl ReproductionProgress {
     /// The next run begins.
     pub fn start(&mut self, run: &PlannedRun) {
         self.number += 1;
-        self.run = format!("run {} of {}: {} seed {}", self.number, self.runs, run.category, run.seed);
+        // The bar does not escape the name of the folder.
+        self.run = harmless(&format_args!("run {} of {}: {} seed {}", self.number, self.runs, run.category, run.seed));
         self.show(&self.run);
     }
 
@@ -101,5 +102,17 @@ impl ReproductionProgress {
 
     fn line(&self, message: String) {
         self.bar.suspend(|| note(message));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_category_cannot_steer_the_terminal_from_the_bar() {
+        let mut progress = ReproductionProgress::new(1, 1);
+        progress.start(&PlannedRun { category: "a\u{1b}[2J\u{202e}b".into(), seed: 3 });
+        assert_eq!(progress.run, "run 1 of 1: a\\u{1b}[2J\\u{202e}b seed 3");
     }
 }

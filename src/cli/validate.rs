@@ -1,12 +1,12 @@
 use std::path::PathBuf;
 
-use crate::data::{Image, TrainingSet, check_output_folder};
+use crate::data::{Image, TrainingSet, check_output_folder, check_validation_folder};
 use crate::detect::{Detector, Source};
 use crate::ops::Backend;
 use crate::report::results::Results;
 use crate::run::{
-    CONFIG_FILE, Config, METRICS_FILE, TrainingImages, ValidationReport, check_held_out, load_training_set, source_of_held_out,
-    validate_detector,
+    CONFIG_FILE, Config, METRICS_FILE, TrainingImages, ValidationReport, check_held_out, check_training_memory,
+    load_training_set, source_of_held_out, validate_detector,
 };
 use anyhow::Context;
 
@@ -40,6 +40,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     check_output_folder(&arguments.out)?;
     arguments.images.dataset().check_outside(&arguments.out)?;
+    check_validation_folder(&arguments.out)?;
     on_device!(arguments.reporting.device.open()?, |backend| validate(arguments, &backend))
 }
 
@@ -48,14 +49,15 @@ fn validate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
     let trained = arguments.model.with_file_name(CONFIG_FILE);
     let config = Config::read(&trained).context("the config of the training tells which images were held out")?;
     let data = arguments.images.dataset();
-    let loaded = load_training_set(&config, &data)?;
-    loaded.warn(&data);
-    check_held_out(&detector, &data, &loaded)?;
-    let TrainingImages { set, held_out, .. } = loaded;
     if !arguments.config.is_empty() {
         let layers = [&[trained], &arguments.config[..]].concat();
         detector.settings_mut().replace_detection(Config::read_layers(&layers, None)?.detection);
     }
+    check_training_memory(&config, &data.train_images()?.images, false)?;
+    let loaded = load_training_set(&config, &data)?;
+    loaded.warn(&data);
+    check_held_out(&detector, &data, &loaded)?;
+    let TrainingImages { set, held_out, .. } = loaded;
     let ValidationReport { report, defects } = validate_detector(&detector, &held_out, &data.name(), &arguments.out)?;
     let score = detector.settings().detection.score;
     evaluate::print(&Results { report: &report, score, threshold: None }, arguments.reporting.json)?;

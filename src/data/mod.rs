@@ -50,4 +50,6 @@ pub use resize::{crop, pad_reflect, resize};
 pub use strips::{Strips, stored_pixels};
 pub use test_image::{GOOD, TestImage};
 pub use texture::{Defect, Defective, Family};
-pub use validation::{ValidationImage, ValidationSet, held_out_number, remove_validation_set, write_validation_set};
+pub use validation::{
+    ValidationImage, ValidationSet, check_validation_folder, held_out_number, remove_validation_set, write_validation_set,
+};

@@ -134,12 +134,21 @@ fn rounded(value: f32) -> f32 {
 /// # Errors
 /// As [`ValidationSet::draw`]; a folder `out` that exists and is not empty, or that cannot be written.
 pub fn write_validation_set(out: &Path, held_out: &[Image], seed: u64) -> Result<usize> {
-    if std::fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) {
-        return Err(Error::file(out, "exists and is not empty; choose another folder or remove it first"));
-    }
+    check_validation_folder(out)?;
     let set = ValidationSet::draw(held_out, seed)?;
     set.write(out).inspect_err(|_| remove_validation_set(out))?;
     Ok(set.defects.len())
+}
+
+/// Checks that a validation set may be written into the folder `out`.
+///
+/// # Errors
+/// It exists and is not empty.
+pub fn check_validation_folder(out: &Path) -> Result<()> {
+    match std::fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) {
+        true => Err(Error::file(out, "exists and is not empty; choose another folder or remove it first")),
+        false => Ok(()),
+    }
 }
 
 /// Removes a validation set from the folder that [`write_validation_set`] has written, because a part of it or its metrics cannot be written: an

@@ -6,6 +6,7 @@ use super::curves::curves;
 use super::document::{document, header};
 use super::html::escape;
 use super::table::{Column, Screen, Table};
+use crate::data::shown;
 use crate::detect::ObservedRate;
 use crate::error::Result;
 use crate::run::{ComparedRun, RunResults, differing_keys};
@@ -45,9 +46,9 @@ impl<'a> Comparison<'a> {
         Ok(Self { runs, tables: tables.into_iter().filter(|table| !table.rows.is_empty()).collect() })
     }
 
-    /// The tables for a terminal, and below them the sentences.
+    /// The tables for a terminal.
     pub fn text(&self, screen: Screen) -> String {
-        let mut parts = vec![self.legend().join("\n")];
+        let mut parts = Vec::new();
         for Rows { title, headings, rows } in &self.tables {
             let columns: Vec<Column> = headings.iter().map(Column::wrapped).collect();
             let mut table = Table::new(*title, columns);
@@ -67,8 +68,8 @@ impl<'a> Comparison<'a> {
     }
 
     /// `A folder` for each run.
-    fn legend(&self) -> Vec<String> {
-        self.runs.iter().zip(LETTERS).map(|(run, letter)| format!("{letter}  {}", run.folder.display())).collect()
+    pub fn legend(&self) -> Vec<String> {
+        self.runs.iter().zip(LETTERS).map(|(run, letter)| format!("{letter}  {}", shown(run.folder.as_os_str()))).collect()
     }
 
     /// An HTML page with the tables and the curves.

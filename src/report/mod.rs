@@ -9,6 +9,7 @@
 //! | `gallery` | images of the theory as a figure |
 //! | `preview` | corrupted samples of a training as a figure |
 //! | `spell` | file names from mathematical titles |
+//! | `steering` | signs that would steer a terminal |
 //! | `document` | the skeleton of an HTML page |
 //! | `results`, `example`, `page` | the results of an evaluation: numbers, images with their figure, HTML page |
 //! | `training` | a page about a training run, which can reload itself |
@@ -57,6 +58,7 @@ pub mod results;
 pub mod roofline;
 pub mod runs;
 pub mod spell;
+pub mod steering;
 mod style;
 pub mod table;
 mod text;

@@ -2,6 +2,7 @@
 
 use console::{Style, truncate_str};
 
+use super::steering::is_steering;
 use super::wrap::{width, wrap};
 
 /// Spaces between two columns: the usual number, and that of a narrow table.
@@ -255,9 +256,9 @@ fn longest_word(text: &str) -> usize {
     indent + text.split(' ').map(width).max().unwrap_or(0)
 }
 
-/// `text` without line breaks and other control characters, which would break the table.
+/// `text` without line breaks and other signs that would break the table or steer the terminal.
 fn one_line(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+    text.chars().map(|character| if is_steering(character) { ' ' } else { character }).collect()
 }
 
 #[cfg(test)]
@@ -353,5 +354,8 @@ C1  a title over all columns
         let mut table = Table::new("", [Column::text("a\nb")]);
         table.row(["c\r\nd"]);
         assert_eq!(table.render(WIDE), "a b\n────\nc  d\n");
+        let mut table = Table::new("", [Column::text("kind")]);
+        table.row(["a\u{202e}b\u{2028}c\u{2066}d"]);
+        assert_eq!(table.render(WIDE), "kind\n───────\na b c d\n", "signs that turn the direction of writing");
     }
 }

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use super::config::Config;
-use crate::data::{Category, Fit, read_size};
+use crate::data::{Category, Fit, Preparation, read_size};
 use crate::detect::Resolution;
 use crate::error::{Error, Result};
 use crate::model::Architecture;
@@ -39,16 +39,22 @@ pub fn training_memory(config: &Config, images: &[[u32; 2]], is_on_cpu: bool) ->
     Ok((needs.iter().fold(0, |sum, need| sum.saturating_add(need.bytes)), free_bytes()))
 }
 
-/// Refuses an evaluation whose maps cannot fit into the free memory.
+/// Refuses an evaluation whose maps cannot fit into the free memory. `model` is how the images are prepared for the model that makes the maps; None if
+/// the maps are made elsewhere.
 ///
 /// # Errors
 /// Too little memory.
-pub fn check_evaluation_memory(category: &Category, resolution: Resolution) -> Result<()> {
+pub fn check_evaluation_memory(category: &Category, resolution: Resolution, model: Option<&Preparation>) -> Result<()> {
     let images = category.test.len() as u64;
-    let (pixels, maps) = match resolution {
-        Resolution::Side(side) => (times(&[images, side as u64, side as u64]), format!("{images} maps of {side}x{side} pixels")),
-        Resolution::Native => (category.test_pixels().0, format!("{images} maps of the size of their images")),
-        Resolution::Model => return Ok(()),
+    let of_side = |side: usize| (times(&[images, side as u64, side as u64]), format!("{images} maps of {side}x{side} pixels"));
+    let (pixels, maps) = match (resolution, model) {
+        (Resolution::Side(side), _) => of_side(side),
+        (Resolution::Model, Some(preparation)) if !preparation.keeps_size() => of_side(preparation.size),
+        (Resolution::Native, _) | (Resolution::Model, Some(_)) => {
+            (category.test_pixels().0, format!("{images} maps of the size of their images"))
+        }
+        // Only the files tell how large maps made elsewhere are.
+        (Resolution::Model, None) => return Ok(()),
     };
     match shortage(times(&[pixels, EVALUATED]), free_bytes()) {
         Some(numbers) => Err(Error::argument(format!("{maps} {numbers}; a smaller --resolution needs less"))),
@@ -209,6 +215,7 @@ fn address_space(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::TestImage;
     use crate::model::Autoencoder;
     use crate::train::OptimiserConfig;
 
@@ -249,6 +256,24 @@ mod tests {
         let error = refused(&config(65_535, 8192, 2), 1, true, u64::MAX).unwrap_err().to_string();
         assert!(error.starts_with("config key `train.batch`: 65535 images of 8192x8192 pixels: "), "{error}");
         assert!(check(&[], Some(0)).is_ok() && check(&[Need { key: "", what: String::new(), bytes: 1 }], None).is_ok());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn maps_of_a_model_that_keeps_sizes_are_as_large_as_their_images() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.pgm");
+        std::fs::write(&path, "P5 8192 8192 255\n").unwrap();
+        let test = TestImage { path, defect: "good".into(), masks: Vec::new(), place: "good/a.pgm".into() };
+        // 4 TiB.
+        let category = Category { test: vec![test; 4096], ..Category::default() };
+        let check = |model| check_evaluation_memory(&category, Resolution::Model, model);
+        let text = check(Some(&Preparation::NATIVE)).unwrap_err().to_string();
+        assert!(text.starts_with("4096 maps of the size of their images would need at least 4.0 TiB"), "{text}");
+        let small = Preparation { size: 8, fit: Fit::Stretch, ..Preparation::NATIVE };
+        assert!(check(Some(&small)).is_ok() && check(None).is_ok());
+        let large = Preparation { size: 8192, ..small };
+        assert!(check(Some(&large)).unwrap_err().to_string().starts_with("4096 maps of 8192x8192 pixels would need"));
     }
 
     #[test]

@@ -36,6 +36,8 @@ fn configs_results_and_curves_stand_side_by_side() {
     scratch.succeeds("compare run other --out page");
     scratch.write("page/index.html", "mine");
     assert!(scratch.refuses("compare run other --out page").contains("pass --overwrite"));
+    let error = scratch.refuses("compare run none --out c.toml/new");
+    assert_eq!(error, "c.toml: is a file; the output needs a folder here", "before the runs are read");
 }
 
 #[test]

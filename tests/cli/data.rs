@@ -46,6 +46,10 @@ fn a_validation_set_has_the_held_out_images_and_is_evaluated_like_a_category() {
     assert_eq!(scratch.names("valid/test/good").len(), scratch.names("valid/test/crack").len());
     scratch.succeeds("evaluate --model run/model.safetensors --data valid --out found");
     assert!(scratch.json("found/metrics.json")["pixel_auroc"].is_f64());
+    // Found before the images are decoded, of which none is one now.
+    for name in scratch.names("cloth/train/good") {
+        scratch.write(format!("cloth/train/good/{name}"), "no image");
+    }
     let error = scratch.refuses("data validation --data cloth --config c.toml --out valid");
     assert_eq!(error, "valid: exists and is not empty; choose another folder or remove it first");
 }

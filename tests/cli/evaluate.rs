@@ -171,7 +171,9 @@ fn maps_are_written_for_other_programs_and_have_the_metrics_of_the_evaluation() 
     std::fs::rename(scratch.path("cloth/test/good/000.png"), scratch.path("cloth/test/good/a.b.png")).unwrap();
     let image = orthoscope::data::Image::from_elem((40, 24, 3), 0.25);
     orthoscope::data::write_png(&scratch.path("cloth/test/good/001.png"), &image).unwrap();
-    let ran = scratch.succeeds("evaluate --model run/model.safetensors --data cloth --out new --maps maps/deep");
+    let ran = scratch.succeeds("evaluate --model run/model.safetensors --data cloth --out new --maps maps/deep -vv");
+    let waits = ran.err.lines().find_map(|line| line.split_once("waited ")?.1.split(' ').next()?.parse::<usize>().ok());
+    assert!(waits.is_some_and(|waits| waits < 8), "for 16 maps: {}", ran.err);
     assert!(ran.out.ends_with("wrote 8 maps as .tiff and .npy below maps/deep/cloth/test\n"), "{}", ran.out);
     assert_eq!(scratch.names("maps/deep/cloth/test"), scratch.names("cloth/test"));
     let names = ["001.npy", "001.tiff", "002.npy", "002.tiff", "a.b.npy", "a.b.tiff"];
@@ -279,6 +281,24 @@ fn thresholds_can_come_from_given_normal_images() {
     assert_eq!(scores.len(), 12);
     let wanted = scores[9] + 0.9 * (scores[10] - scores[9]);
     assert!((threshold["value"].as_f64().unwrap() - wanted).abs() < 1e-6 * wanted, "{threshold} {wanted}");
+}
+
+#[test]
+fn what_is_wrong_with_the_command_is_found_before_images_are_decoded() {
+    let scratch = Scratch::new();
+    // The first error of the test set.
+    scratch.write("cloth/ground_truth/good/000.png", scratch.read("cloth/ground_truth/hole/000_mask.png"));
+    let own = "evaluate --model run/model.safetensors --data cloth --out new";
+    assert!(scratch.refuses(own).contains("which is among the good images"));
+    for (options, start) in [
+        ("--config none.toml", "none.toml: "),
+        ("--calibrate none", "none: there is no such file or folder"),
+        ("--calibrate cloth/test/good", "cloth/test/good/000.png: is in the test set"),
+        ("--tile 30", "config key `detection.tile`: "),
+    ] {
+        let error = scratch.refuses(&format!("{own} {options}"));
+        assert!(error.starts_with(start), "{options}: {error}");
+    }
 }
 
 #[test]

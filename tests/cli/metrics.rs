@@ -36,8 +36,14 @@ fn maps_of_the_model_give_the_metrics_of_the_model() {
     // The mean of all pixels ranks images of one size as their sum does.
     let all = scratch.succeeds("metrics --maps maps --data cloth --json --score top --top-share 1").out;
     assert_eq!(serde_json::from_str::<Value>(&all).unwrap()["image_auroc"], theirs["image_auroc_sum"]);
-    let error = scratch.refuses("metrics --maps maps --data cloth --top-share 0");
-    assert_eq!(error, "the top share must be above 0 and at most 1, got 0");
+    for value in ["0", "2", "NaN", "much"] {
+        let error = scratch.misused(&format!("metrics --maps maps --data cloth --top-share {value}"));
+        assert!(error.contains("the top share must be a number above 0 and at most 1"), "{error}");
+    }
+    // Found before the images are decoded.
+    scratch.write("cloth/ground_truth/good/000.png", scratch.read("cloth/ground_truth/hole/000_mask.png"));
+    assert!(scratch.refuses("metrics --maps maps --data cloth").contains("which is among the good images"));
+    assert_eq!(scratch.refuses("metrics --maps none --data cloth"), "none: there is no such folder, or it is a file");
 }
 
 #[test]

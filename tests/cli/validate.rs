@@ -82,4 +82,11 @@ fn training_images_in_the_place_of_held_out_ones_are_named() {
     let ran = scratch.succeeds(&format!("{VALIDATE} judged"));
     assert!(ran.out.contains("category cloth; ") && ran.out.contains("; split validation (8 good, "), "{}", ran.out);
     assert!(ran.out.contains("training images, because none is held out: 8, copies with"), "{}", ran.out);
+    // What is wrong with the command is found before the images are decoded, of which none is one now.
+    for name in scratch.names("large/cloth/train/good") {
+        scratch.write(format!("large/cloth/train/good/{name}"), "no image");
+    }
+    let error = scratch.refuses(&format!("{VALIDATE} judged"));
+    assert_eq!(error, "judged: exists and is not empty; choose another folder or remove it first");
+    assert!(scratch.refuses(&format!("{VALIDATE} new --config none.toml")).starts_with("none.toml: "));
 }

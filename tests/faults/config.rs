@@ -121,6 +121,11 @@ fn what_cannot_fit_into_memory_is_refused_before_images_are_read() {
     let text = limited(command);
     let ending = "a smaller --resolution needs less";
     assert!(text.contains(" maps of 8192x8192 pixels would need at least ") && text.ends_with(ending), "{text}");
+    let figures = "figures --device cpu --threads 2 --model run/model.safetensors --only roc --data cloth --out new";
+    for command in ["metrics --threads 2 --maps run --data cloth", figures] {
+        let text = limited(&format!("{command} --resolution 8192"));
+        assert!(text.contains(" maps of 8192x8192 pixels would need at least ") && text.ends_with(ending), "{command}: {text}");
+    }
     scratch.write("absurd.toml", crate::fixture::CONFIG.replace("batch = 2", "batch = 65536"));
     let text = scratch.refuses("train --config absurd.toml --data cloth --out new");
     assert_eq!(text, "absurd.toml: config key `train.batch`: must be 1 to 65535, got 65536");

@@ -28,7 +28,7 @@ fn errors_name_missing_and_empty_folders() {
 
 #[test]
 fn maps_for_a_test_set_of_one_class_define_no_metric() {
-    const METRICS: &str = "metrics --maps none --data cloth --json";
+    const METRICS: &str = "metrics --maps run --data cloth --json";
     let scratch = Scratch::new();
     fs::remove_dir_all(scratch.path("cloth/test/good")).unwrap();
     let reason = "image AUROC is not defined here: the test set of cloth has 0 good and 5 anomalous images; both are needed";
@@ -64,9 +64,14 @@ fn results_are_never_written_among_the_images() {
     let scratch = Scratch::new();
     let model = "--model run/model.safetensors --data cloth";
     for (out, part) in [("cloth/train/new", "train"), ("cloth/test", "test"), ("cloth/ground_truth/../test/new/deep", "test")] {
-        for command in
-            ["train --config c.toml --data cloth", "evaluate {model}", "validate {model}", "figures {model}", "audit {model}"]
-        {
+        for command in [
+            "train --config c.toml --data cloth",
+            "evaluate {model}",
+            "validate {model}",
+            "figures {model}",
+            "audit {model}",
+            "data validation --config c.toml --data cloth",
+        ] {
             let text = scratch.refuses(&format!("{} --out {out}", command.replace("{model}", model)));
             assert_eq!(text, format!("{out}: is among the images of cloth/{part}; choose another folder"), "{command}");
         }
@@ -115,6 +120,27 @@ fn pictures_in_subfolders_are_read_and_linked_folders_that_are_passed_over_are_n
         assert!(ran.err.contains(&format!("cloth/test/good/above: {words}")), "{}", ran.err);
         let once = ["linked", "twice"].map(|name| ran.err.contains(&format!("cloth/test/good/{name}: {words}")));
         assert!(once[0] != once[1], "{}", ran.err);
+    }
+}
+
+#[test]
+fn folders_of_other_programs_and_links_in_a_circle_are_no_kinds_of_defects() {
+    let scratch = Scratch::new();
+    for place in ["test/@eaDir", "test/__MACOSX/hole", "ground_truth/@eaDir"] {
+        scratch.write(format!("cloth/{place}/000.png"), scratch.read("cloth/test/good/000.png"));
+    }
+    #[cfg(unix)]
+    for part in ["test", "ground_truth"] {
+        std::os::unix::fs::symlink("loop", scratch.path(format!("cloth/{part}/loop"))).unwrap();
+    }
+    let ran = scratch.succeeds(EVALUATE);
+    let metrics = scratch.json("new/metrics.json");
+    assert_eq!(metrics["image_auroc_by_kind"].as_object().unwrap().len(), 5, "{metrics}");
+    #[cfg(unix)]
+    {
+        assert!(ran.err.contains("2 of 10 files skipped: test/loop: cannot be read: "), "{}", ran.err);
+        let names: Vec<&str> = metrics["skipped"].as_array().unwrap().iter().map(|one| one["file"].as_str().unwrap()).collect();
+        assert_eq!(names, ["test/loop", "ground_truth/loop"]);
     }
 }
 

@@ -40,7 +40,10 @@ fn contents_of_files_cannot_steer_the_terminal() {
     let scratch = Scratch::new();
     scratch.write("c2.toml", "\"a\\u001b[2J\\nb\" = 1\n");
     scratch.write("x.npy", npy("<f4\u{1b}[2J", false, "(1, 8, 8, 3)", &[]));
+    std::fs::rename(scratch.path("cloth/test/hole"), scratch.path("cloth/test/\u{202e}eloh")).unwrap();
+    std::fs::rename(scratch.path("cloth/ground_truth/hole"), scratch.path("cloth/ground_truth/\u{202e}eloh")).unwrap();
     std::fs::rename(scratch.path("cloth"), scratch.path("cl\u{1b}[2Joth")).unwrap();
+    scratch.write("ru\u{1b}[2J\u{202e}n/config.toml", scratch.read("run/config.toml"));
     for command in [
         "train --config c2.toml --data cloth --out new",
         "model forward --model run/model.safetensors --input x.npy --output y.npy",
@@ -48,10 +51,14 @@ fn contents_of_files_cannot_steer_the_terminal() {
         "evaluate --model run/model.safetensors --out new --json --data cl\u{1b}[2Joth",
         "metrics --maps none --data cl\u{1b}[2Joth",
         "train --config c.toml --out new2 -v --data cl\u{1b}[2Joth",
+        "compare run ru\u{1b}[2J\u{202e}n",
+        "compare run missing\u{1b}[2J",
     ] {
         let ran = scratch.run(command);
         assert!(is_clean(&ran), "{command}: {:?} {:?}", ran.out, ran.err);
     }
+    let compared = scratch.succeeds("compare run ru\u{1b}[2J\u{202e}n").out;
+    assert!(compared.contains("B  ru\\u{1b}[2J\\u{202e}n\n"), "{compared}");
 }
 
 #[test]

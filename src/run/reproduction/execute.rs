@@ -14,7 +14,8 @@ use crate::error::{Error, Result};
 use crate::ops::Backend;
 use crate::run::{
     CONFIG_FILE, Config, EvaluationReport, ImageCounts, LOG_FILE, Log, LogEntry, METRICS_FILE, MODEL_FILE, Measured, Outcome,
-    PartialReport, TestSet, TrainingJob, ValidationReport, evaluate_test_set, has_checkpoint, validate_detector,
+    PartialReport, TestSet, TrainingJob, ValidationReport, check_evaluation_memory, evaluate_test_set, has_checkpoint,
+    validate_detector,
 };
 
 /// File name of the results of a run, written last.
@@ -116,7 +117,9 @@ pub fn execute<B: Backend>(
     let mut meter = Meter::start(&folder)?;
     let (config, data) = (plan.config(run)?, folders.data.join(&run.category));
     // Before the training, because a fault of the test set would end the run after it.
-    let test_set = TestSet::read(Category::open_incomplete(&data)?)?;
+    let listed = Category::open_incomplete(&data)?;
+    check_evaluation_memory(&listed, Resolution::Native, Some(&config.preparation()))?;
+    let test_set = TestSet::read(listed)?;
     let job = TrainingJob::prepare(config.clone(), &data, &folder, has_checkpoint(&folder))?;
     if !folder.join(MODEL_FILE).exists() && !trained(backend, &job, stop, watcher, &mut meter)? {
         return Ok(None);
