@@ -20,6 +20,7 @@ const IMAGES: &str = "orthoscope.images";
 const SKIPPED: &str = "orthoscope.skipped";
 const ARITHMETIC: &str = "orthoscope.arithmetic";
 const LENGTHENED: &str = "orthoscope.lengthened";
+const OTHER_IMAGES: &str = "orthoscope.other_images";
 
 /// A run got more steps than it had been started with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +54,8 @@ pub struct Checkpoint {
     pub arithmetic: Vec<Arithmetic>,
     /// The lengthenings of the run so far, in order.
     pub lengthened: Vec<Lengthening>,
+    /// The last steps before the training images became others, in order.
+    pub other_images: Vec<u64>,
     groups: HashMap<String, HashMap<String, ArrayD<f32>>>,
 }
 
@@ -65,6 +68,7 @@ impl Checkpoint {
             skipped: None,
             arithmetic: Vec::new(),
             lengthened: Vec::new(),
+            other_images: Vec::new(),
             groups: HashMap::new(),
         }
     }
@@ -116,6 +120,9 @@ impl Checkpoint {
         if !self.lengthened.is_empty() {
             metadata.insert(LENGTHENED.to_owned(), serde_json::to_string(&self.lengthened).map_err(Error::format)?);
         }
+        if !self.other_images.is_empty() {
+            metadata.insert(OTHER_IMAGES.to_owned(), serde_json::to_string(&self.other_images).map_err(Error::format)?);
+        }
         encode_safetensors(tensors.collect(), &metadata)
     }
 
@@ -138,9 +145,11 @@ impl Checkpoint {
         let arithmetic = arithmetic.map_err(unclear(ARITHMETIC))?.unwrap_or_default();
         let lengthened = metadata.get(LENGTHENED).map(|text| serde_json::from_str(text)).transpose();
         let lengthened = lengthened.map_err(unclear(LENGTHENED))?.unwrap_or_default();
+        let other_images = metadata.get(OTHER_IMAGES).map(|text| serde_json::from_str(text)).transpose();
+        let other_images = other_images.map_err(unclear(OTHER_IMAGES))?.unwrap_or_default();
         let skipped = metadata.get(SKIPPED).map(|text| serde_json::from_str(text)).transpose().map_err(unclear(SKIPPED))?;
-        let mut own =
-            Self { images: metadata.get(IMAGES).cloned(), skipped, arithmetic, lengthened, ..Self::new(step, &field(CONFIG)?) };
+        let images = metadata.get(IMAGES).cloned();
+        let mut own = Self { images, skipped, arithmetic, lengthened, other_images, ..Self::new(step, &field(CONFIG)?) };
         for (full, view) in tensors.tensors() {
             let (group, name) = full.split_once('.').ok_or_else(|| foreign(format!("unexpected tensor `{full}`")))?;
             let values = decode_values(&view).filter(|_| view.dtype() == Dtype::F32);
