@@ -125,7 +125,8 @@ impl Log {
         };
         let (lines, damaged) = parse(&bytes);
         if warn(path, &damaged) {
-            log::warn!("the whole log is kept as {}", put_aside(path, "damaged")?.display());
+            let aside = put_aside(path, "damaged")?;
+            log::warn!("the whole log is kept as {}", aside.display());
         }
         let kept = lines.into_iter().filter(|line| line.step <= step).map(|line| line.text);
         write_atomically(path, |writer| kept.into_iter().try_for_each(|line| writeln!(writer, "{line}")))?;
