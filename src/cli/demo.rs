@@ -66,7 +66,12 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
     let steps = config.train.steps;
     note(format_args!("training {} for {steps} steps", config.architecture()));
     let job = TrainingJob::prepare_with(config, &folder, out, Start::New, || Ok(lock))?;
-    if train::run_job(backend, &job, steps, None)? == Outcome::Interrupted {
+    let outcome = train::run_job(backend, &job, steps, None);
+    // Also of a run that failed, so that the next demo may replace them.
+    let adopted = outputs.adopt(RUN_FILES.map(|name| out.join(name)).iter().filter(|path| path.exists()));
+    let outcome = outcome?;
+    adopted?;
+    if outcome == Outcome::Interrupted {
         let (config, data, out) = (shell_word(&out.join(CONFIG_FILE)), shell_word(&folder), shell_word(out));
         let device = arguments.device.words();
         let command = format!("orthoscope train --config {config} --data {data} --out {out} --resume{device}");
@@ -84,9 +89,12 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
+/// The files of the training.
+const RUN_FILES: [&str; 5] = [MODEL_FILE, CONFIG_FILE, LOG_FILE, CHECKPOINT_FILE, PREVIOUS_FILE];
+
 /// The files of a demo.
 fn files() -> impl Iterator<Item = &'static str> {
-    [MODEL_FILE, CONFIG_FILE, LOG_FILE, CHECKPOINT_FILE, PREVIOUS_FILE, METRICS_FILE].into_iter().chain(page::FILES)
+    RUN_FILES.into_iter().chain([METRICS_FILE]).chain(page::FILES)
 }
 
 /// Checks that nothing is in the way, or, with `overwrite`, only what a demo wrote.
@@ -102,7 +110,7 @@ fn check_free(outputs: &Outputs, overwrite: bool) -> Result<()> {
     }
     let category = out.join("data").join(DEMO_FAMILY.name());
     let data = if category.exists() { files_below(&category)? } else { Vec::new() };
-    let written = page::FILES.into_iter().chain([METRICS_FILE]).map(|name| out.join(name)).filter(|path| path.exists());
+    let written = files().map(|name| out.join(name)).filter(|path| path.exists());
     for path in data.into_iter().chain(written) {
         if !outputs.is_own(&path)? {
             let reason = "is not of the demo, or was changed since; move it away, or choose another folder with --out";

@@ -12,7 +12,7 @@ use crate::disk::Outputs;
 use crate::ops::Backend;
 use crate::report::preview::preview;
 use crate::report::wrap::wrap;
-use crate::run::{TrainingJob, training_memory};
+use crate::run::{TrainingJob, memory_words, training_memory};
 
 use super::output::{say, screen};
 
@@ -32,11 +32,12 @@ pub fn outputs(out: &Path, overwrite: bool) -> Result<Outputs> {
     outputs.check(&out.join(PICTURE)).map(|()| outputs)
 }
 
-/// Prints what the training would be, and draws the first batch that it would see.
+/// Prints what the training would be, and draws the first batch that it would see. `free` is the memory that was free before the images were
+/// loaded, in bytes, where the system tells it.
 ///
 /// # Errors
 /// As those of a step of the training; the picture cannot be written.
-pub fn show(backend: &impl Backend, job: &TrainingJob, outputs: &Outputs) -> anyhow::Result<ExitCode> {
+pub fn show(backend: &impl Backend, job: &TrainingJob, outputs: &Outputs, free: Option<u64>) -> anyhow::Result<ExitCode> {
     let picture = outputs.folder().join(PICTURE);
     let config = job.config();
     let is_weighted = config.corruption.region_weight.slope > 0.0;
@@ -48,7 +49,7 @@ pub fn show(backend: &impl Backend, job: &TrainingJob, outputs: &Outputs) -> any
         ("network", format!("{}, {} weights", config.architecture(), weights(job)?)),
         ("config", format!("{}; hash {}", config.summary(), config.hash()?)),
         ("device", backend.description()),
-        ("memory", memory(job, backend.name() == "cpu")?),
+        ("memory", memory(job, backend.name() == "cpu", free)?),
         ("time", time(job.time_step(backend)?, first, config.train.steps)),
         ("first batch", format!("{}: image, corrupted, mask, change", picture.display())),
     ];
@@ -72,15 +73,16 @@ fn weights(job: &TrainingJob) -> Result<usize> {
 }
 
 /// What is needed is a lower bound.
-fn memory(job: &TrainingJob, is_on_cpu: bool) -> Result<String> {
-    let gigabytes = |bytes: u64| format!("{:.2} GB", bytes as f64 / 1e9);
+fn memory(job: &TrainingJob, is_on_cpu: bool, free: Option<u64>) -> Result<String> {
     let images = job.set().images.iter().chain(job.held_out());
     let sizes: Vec<[u32; 2]> = images.map(|image| [image.len_of(Axis(0)) as u32, image.len_of(Axis(1)) as u32]).collect();
-    let (needed, free) = training_memory(job.config(), &sizes, is_on_cpu)?;
-    let free =
-        free.map_or_else(|| "the system does not tell what is free".to_owned(), |free| format!("{} are free", gigabytes(free)));
+    let needed = training_memory(job.config(), &sizes, is_on_cpu)?;
+    let free = match free {
+        Some(free) => format!("{} were free before the images were loaded", memory_words(free)),
+        None => "the system does not tell what is free".to_owned(),
+    };
     let place = if is_on_cpu { "at least" } else { "for the images at least" };
-    Ok(format!("{place} {}; {free}", gigabytes(needed)))
+    Ok(format!("{place} {}; {free}", memory_words(needed)))
 }
 
 fn time(step: Duration, first: u64, steps: u64) -> String {

@@ -13,7 +13,7 @@ use crate::{Error, Result};
 
 use crate::run::{
     Accepted, CONFIG_FILE, Config, Log, MODEL_FILE, Outcome, Start, TrainingJob, check_own_files, check_training_memory,
-    parse_minutes, remove_files_in_the_way,
+    free_memory, parse_minutes,
 };
 use anyhow::anyhow;
 
@@ -67,7 +67,7 @@ pub struct Arguments {
     /// uninterrupted run
     #[arg(long, requires = "resume")]
     accept_changes: bool,
-    /// Replace a config.toml, a log.jsonl and with --watch a training.html in the output folder that no run wrote; a config.toml with the settings of this run always stays
+    /// Replace a config.toml, a log.jsonl and with --watch a training.html in the output folder that no run wrote; a config.toml with the settings of this run, or from --config, always stays
     #[arg(long)]
     overwrite: bool,
     /// Train nothing: say images, network, device, memory and time, and draw the first batch as first_batch.png into the output folder
@@ -90,10 +90,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         false => Start::New,
         true => Start::Resume(Accepted { changes: arguments.accept_changes, steps: arguments.steps.is_some() }),
     };
-    let check = |config: &Config| match arguments.overwrite {
-        true => Ok(()),
-        false => check_own_files(config, &arguments.out, arguments.resume),
-    };
+    let overwrite = arguments.overwrite.then_some(&arguments.config[..]);
+    let check = |config: &Config| check_own_files(config, &arguments.out, arguments.resume, overwrite);
     check(&config)?;
     // A page of an earlier process would otherwise go on showing what was then.
     let has_page = has_page(arguments)?;
@@ -101,17 +99,19 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let device = arguments.device.open()?;
     let data = arguments.images.dataset();
     check_training_memory(&config, &data.train_images()?.images, device.is_cpu())?;
+    // Before the images are loaded, which are a part of what is needed.
+    let free = free_memory();
     let mut job = TrainingJob::prepare_with(config, data.clone(), &arguments.out, start, || lock_folder(&arguments.out))?;
+    if let Some(inputs) = overwrite {
+        job = job.overwriting(inputs);
+    }
     if let Some(budget) = arguments.budget.filter(|_| !arguments.resume) {
         let steps = on_device!(device.clone(), |backend| job.fit_to_budget(&backend, budget))?;
         note(format_args!("train.steps = {steps} for {} minutes of training", budget.as_secs_f64() / 60.0));
     }
     check(job.config())?;
     if let Some(outputs) = preview {
-        return on_device!(device, |backend| dry_run::show(&backend, &job, &outputs));
-    }
-    if arguments.overwrite && !arguments.resume {
-        remove_files_in_the_way(&arguments.out)?;
+        return on_device!(device, |backend| dry_run::show(&backend, &job, &outputs, free));
     }
     let steps = job.config().train.steps;
     let watch = |device| match arguments.watch || has_page {

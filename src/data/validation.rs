@@ -132,7 +132,7 @@ fn rounded(value: f32) -> f32 {
 /// in `ground_truth/KIND`, as [`ValidationSet::draw`]. Returns the number of defects.
 ///
 /// # Errors
-/// As [`ValidationSet::draw`]; a folder `out` that exists and is not empty, or that cannot be written.
+/// As [`ValidationSet::draw`]; a folder `out` that exists and is not empty, or that cannot be read or written.
 pub fn write_validation_set(out: &Path, held_out: &[Image], seed: u64) -> Result<usize> {
     check_validation_folder(out)?;
     let set = ValidationSet::draw(held_out, seed)?;
@@ -140,14 +140,17 @@ pub fn write_validation_set(out: &Path, held_out: &[Image], seed: u64) -> Result
     Ok(set.defects.len())
 }
 
-/// Checks that a validation set may be written into the folder `out`.
+/// Checks that a validation set may be written into the folder `out`. A part of the set is removed again if the rest cannot be written, so that nothing else
+/// may be there.
 ///
 /// # Errors
-/// It exists and is not empty.
+/// It exists and is not empty, or cannot be listed.
 pub fn check_validation_folder(out: &Path) -> Result<()> {
-    match std::fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) {
-        true => Err(Error::file(out, "exists and is not empty; choose another folder or remove it first")),
-        false => Ok(()),
+    match std::fs::read_dir(out).map(|mut entries| entries.next().is_none()) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Error::file(out, "exists and is not empty; choose another folder or remove it first")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Error::io(out, "cannot be listed", error)),
     }
 }
 
@@ -188,6 +191,27 @@ mod tests {
         let error = write_validation_set(&out, &held_out, 5).unwrap_err().to_string();
         assert!(error.ends_with("exists and is not empty; choose another folder or remove it first"), "{error}");
         assert!(write_validation_set(&folder.path().join("none"), &[], 5).is_err());
+    }
+
+    /// A test that runs with all rights can list every folder, so that a file stands for one that cannot be listed.
+    #[test]
+    fn what_cannot_be_listed_is_not_taken_for_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("file");
+        std::fs::write(&out, "mine").unwrap();
+        let error = write_validation_set(&out, &held_out(), 5).unwrap_err().to_string();
+        assert!(error.contains("file: cannot be listed: "), "{error}");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let out = folder.path().join("hidden");
+            std::fs::create_dir_all(out.join("test")).unwrap();
+            // It can be written into, but not listed.
+            std::fs::set_permissions(&out, PermissionsExt::from_mode(0o300)).unwrap();
+            assert!(write_validation_set(&out, &held_out(), 5).is_err());
+            assert!(out.join("test").exists());
+            std::fs::set_permissions(&out, PermissionsExt::from_mode(0o700)).unwrap();
+        }
     }
 
     #[test]

@@ -274,7 +274,7 @@ pub struct Provenance {
     /// Device, precision and instructions of the training, in words; `None` for weights of a version that did not record them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub computed_on: Option<String>,
-    /// Where the run got more steps than its schedule had, in words; `None` if it did not.
+    /// Where the run got more steps than its schedule had, or other training images, in words; `None` if it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lengthened: Option<String>,
 }

@@ -1,14 +1,17 @@
 //! A lock on an output folder, so that two runs never write into the same one.
 
 use std::fs::{File, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 
 use super::folder::make_folder;
 use crate::error::{Error, Result, system_words};
 
-/// The file that is locked. It is empty, or holds the number of the process that works in the folder.
+/// The file that is locked. It is empty, or holds the number of the process that works in the folder. Other programs have files of this name.
 const LOCK_FILE: &str = ".lock";
+
+/// Most bytes that are read of it; the number of a process has fewer.
+const LONGEST: u64 = 32;
 
 /// The lock of [`lock_folder`]. It ends with this value, or with the process, however that ends.
 #[derive(Debug)]
@@ -30,10 +33,11 @@ impl Drop for FolderLock {
 /// ends a lock with its process. Where files cannot be locked, as on some network file systems, a warning says so and the work goes on.
 ///
 /// # Errors
-/// As [`make_folder`], or another process holds the lock.
+/// As [`make_folder`]; another process holds the lock; a file of this name that is no lock of ours.
 pub fn lock_folder(path: &Path) -> Result<FolderLock> {
     make_folder(path)?;
     let lock = path.join(LOCK_FILE);
+    check_kind(&lock)?;
     let file = match open(&lock) {
         Ok(file) => file,
         Err(error) => return Ok(unlocked(path, &error)),
@@ -43,21 +47,47 @@ pub fn lock_folder(path: &Path) -> Result<FolderLock> {
         Err(TryLockError::WouldBlock) => return Err(Error::file(path, in_use(&lock))),
         Err(TryLockError::Error(error)) => return Ok(unlocked(path, &error)),
     }
+    check_content(&lock, &file)?;
     // For the sentence that another process gives; a lock that can only be read holds all the same.
-    let _ = file.set_len(0).and_then(|()| write!(&file, "{}", std::process::id()));
+    let emptied = file.set_len(0).and_then(|()| (&file).rewind());
+    let _ = emptied.and_then(|()| write!(&file, "{}", std::process::id()));
     Ok(FolderLock { file: Some(file) })
 }
 
 /// The same, but waits for the other process.
 ///
 /// # Errors
-/// As [`make_folder`].
+/// As [`make_folder`]; a file of this name that is no lock of ours.
 pub fn wait_for_folder(path: &Path) -> Result<FolderLock> {
     make_folder(path)?;
-    match open(&path.join(LOCK_FILE)).and_then(|file| file.lock().map(|()| file)) {
-        Ok(file) => Ok(FolderLock { file: Some(file) }),
+    let lock = path.join(LOCK_FILE);
+    check_kind(&lock)?;
+    match open(&lock).and_then(|file| file.lock().map(|()| file)) {
+        Ok(file) => check_content(&lock, &file).map(|()| FolderLock { file: Some(file) }),
         Err(error) => Ok(unlocked(path, &error)),
     }
+}
+
+/// Checks that the file is no link, which could lead to a file of somebody else, and nothing that would wait when it is opened.
+fn check_kind(lock: &Path) -> Result<()> {
+    match lock.symlink_metadata() {
+        Ok(about) if !about.is_file() && !about.is_dir() => Err(foreign(lock)),
+        _ => Ok(()),
+    }
+}
+
+/// Checks that the file holds what a lock holds, because it will be emptied.
+fn check_content(lock: &Path, file: &File) -> Result<()> {
+    let mut bytes = Vec::new();
+    match file.take(LONGEST).read_to_end(&mut bytes) {
+        Ok(_) if !bytes.iter().all(u8::is_ascii_digit) => Err(foreign(lock)),
+        // What cannot be read, such as a folder, cannot be emptied either.
+        _ => Ok(()),
+    }
+}
+
+fn foreign(lock: &Path) -> Error {
+    Error::file(lock, "is no lock of orthoscope; move it away, or choose another folder")
 }
 
 /// Whether a run has been in this folder, so that taking its lock adds no file.
@@ -79,7 +109,9 @@ fn unlocked(path: &Path, error: &io::Error) -> FolderLock {
 }
 
 fn in_use(lock: &Path) -> String {
-    let holder = std::fs::read_to_string(lock).ok().and_then(|text| text.trim().parse::<u32>().ok());
+    let mut text = String::new();
+    let read = File::open(lock).and_then(|file| file.take(LONGEST).read_to_string(&mut text));
+    let holder = read.ok().and_then(|_| text.trim().parse::<u32>().ok());
     let holder = holder.map_or_else(|| "another process".to_owned(), |number| format!("process {number}"));
     format!("is in use by {holder}; wait for its end or choose another folder")
 }
@@ -110,6 +142,29 @@ mod tests {
         let held = lock_folder(folder.path()).unwrap();
         assert_eq!(std::fs::read_to_string(folder.path().join(LOCK_FILE)).unwrap(), std::process::id().to_string());
         drop(held);
+    }
+
+    #[test]
+    fn a_file_of_somebody_else_is_neither_emptied_nor_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (lock, other) = (folder.path().join(LOCK_FILE), folder.path().join("mine"));
+        let refused = |take: fn(&Path) -> Result<FolderLock>| take(folder.path()).unwrap_err().to_string();
+        for take in [lock_folder, wait_for_folder] {
+            std::fs::write(&lock, "pid 12 of mine").unwrap();
+            assert!(refused(take).ends_with(".lock: is no lock of orthoscope; move it away, or choose another folder"));
+            assert_eq!(std::fs::read(&lock).unwrap(), b"pid 12 of mine");
+            std::fs::remove_file(&lock).unwrap();
+            #[cfg(unix)]
+            {
+                std::fs::write(&other, "12").unwrap();
+                std::os::unix::fs::symlink(&other, &lock).unwrap();
+                assert!(refused(take).contains(".lock: is no lock of orthoscope"));
+                assert_eq!(std::fs::read(&other).unwrap(), b"12");
+                std::fs::remove_file(&lock).unwrap();
+            }
+        }
+        std::fs::write(&lock, "4194304").unwrap();
+        drop(wait_for_folder(folder.path()).unwrap());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use sha2::{Digest, Sha256};
 
 use super::atomic::{Written, folder_of, swap};
-use super::settle::{Unsettled, settle};
+use super::settle::{Unsettled, settle, wait_for};
 use super::{bounded, check_output_file, make_folder};
 use crate::error::{Error, Result};
 
@@ -54,14 +54,19 @@ impl Outputs {
     /// The outputs of `command` in `folder`, which need not exist yet. With `overwrite`, it may replace any file but its inputs.
     ///
     /// # Errors
-    /// A record that cannot be read.
+    /// A record that cannot be read, or a file of its name that is none.
     pub fn new(folder: &Path, command: &'static str, overwrite: bool) -> Result<Self> {
         let record = folder.join(RECORD);
-        let text = match record.try_exists() {
-            Ok(true) => bounded::read(&record, LONGEST)?,
-            _ => Vec::new(),
+        let text = match record.symlink_metadata() {
+            Ok(about) if about.is_symlink() => return Err(foreign(&record)),
+            Ok(_) => bounded::read(&record, LONGEST)?,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Vec::new(),
+            Err(error) => return Err(Error::read(&record, error)),
         };
         let text = String::from_utf8_lossy(&text);
+        if !is_record(&text) {
+            return Err(foreign(&record));
+        }
         let own = text.lines().filter_map(|line| line.strip_prefix(command)?.strip_prefix(' ')).map(str::to_owned).collect();
         Ok(Self {
             folder: folder.to_owned(),
@@ -290,6 +295,11 @@ impl Outputs {
         }
         self.make_folder(&self.folder)?;
         let mut record = locked(&self.record);
+        let path = self.folder.join(RECORD);
+        // It may have been put there since.
+        if path.is_symlink() {
+            return Err(foreign(&path));
+        }
         let mut append = || -> io::Result<()> {
             let (mut file, before) = match record.take() {
                 Some(file) => (file, String::new()),
@@ -297,10 +307,14 @@ impl Outputs {
             };
             let lines: String = new.iter().map(|digest| format!("{} {digest}\n", self.command)).collect();
             file.write_all(format!("{before}{lines}").as_bytes())?;
+            // Else a loss of power could leave files that nobody knows.
+            if self.waits.load(Ordering::Relaxed) {
+                wait_for(&file)?;
+            }
             *record = Some(file);
             Ok(())
         };
-        append().map_err(|error| Error::write(self.folder.join(RECORD), error))?;
+        append().map_err(|error| Error::write(&path, error))?;
         locked(&self.own).extend(new);
         Ok(())
     }
@@ -342,6 +356,15 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Whether a text is that of a record, of which a full disk may have cut off a part, even of the heading.
+fn is_record(text: &str) -> bool {
+    text.is_empty() || text.lines().next().is_some_and(|first| !first.is_empty() && HEADING.starts_with(first))
+}
+
+fn foreign(record: &Path) -> Error {
+    Error::file(record, "is no record of orthoscope; move it away, or choose another place for the output")
+}
+
 /// The last byte of a file, if it has one.
 fn last_byte(file: &mut File) -> io::Result<Option<u8>> {
     if file.metadata()?.len() == 0 {
@@ -374,10 +397,20 @@ impl Draft {
         file.seek(SeekFrom::Start(0))?;
         Ok(BufReader::new(file))
     }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.hash.update(bytes);
+        let file = self.written.file();
+        file.seek(SeekFrom::End(0))?;
+        file.write_all(bytes)
+    }
 }
 
 impl Write for Draft {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.waiting.is_empty() && bytes.len() >= TOGETHER {
+            return self.append(bytes).map(|()| bytes.len());
+        }
         self.waiting.extend_from_slice(bytes);
         if self.waiting.len() >= TOGETHER {
             self.flush()?;
@@ -389,11 +422,10 @@ impl Write for Draft {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        self.hash.update(&self.waiting);
-        let file = self.written.file();
-        file.seek(SeekFrom::End(0))?;
-        file.write_all(&self.waiting)?;
-        self.waiting.clear();
+        let mut waiting = std::mem::take(&mut self.waiting);
+        self.append(&waiting)?;
+        waiting.clear();
+        self.waiting = waiting;
         Ok(())
     }
 }
@@ -467,6 +499,48 @@ mod tests {
             assert!(outputs().is_own(&b).unwrap(), "{cut}: {:?}", std::fs::read_to_string(&record));
             std::fs::remove_file(&b).unwrap();
         }
+    }
+
+    #[test]
+    fn a_file_that_is_no_record_is_not_added_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let record = folder.path().join(RECORD);
+        let outputs = || Outputs::new(folder.path(), "detect", false);
+        let is_refused = |error: Error| {
+            error
+                .to_string()
+                .ends_with("orthoscope-written: is no record of orthoscope; move it away, or choose another place for the output")
+        };
+        for text in ["mine\n", "\n", "detect *\n"] {
+            std::fs::write(&record, text).unwrap();
+            assert!(is_refused(outputs().err().unwrap()), "{text}");
+        }
+        std::fs::remove_file(&record).unwrap();
+        #[cfg(unix)]
+        {
+            let (other, early) = (folder.path().join("mine"), outputs().unwrap());
+            std::fs::write(&other, "").unwrap();
+            std::os::unix::fs::symlink(&other, &record).unwrap();
+            assert!(is_refused(outputs().err().unwrap()));
+            assert!(is_refused(early.claim().unwrap_err()));
+            assert!(is_refused(early.write(&folder.path().join("a"), b"a").unwrap_err()));
+            assert_eq!(std::fs::read(&other).unwrap(), b"");
+            assert!(!folder.path().join("a").exists());
+            // A record that cannot be reached is not taken for none.
+            let circle = folder.path().join("circle");
+            std::os::unix::fs::symlink(&circle, &circle).unwrap();
+            assert!(Outputs::new(&circle, "detect", false).is_err());
+        }
+    }
+
+    #[test]
+    fn a_large_piece_of_a_draft_is_not_copied() {
+        let folder = tempfile::tempdir().unwrap();
+        let outputs = Outputs::new(folder.path(), "detect", false).unwrap();
+        let draft = outputs.filled(&folder.path().join("a"), &vec![7; 2 * TOGETHER]).unwrap();
+        assert_eq!(draft.waiting.capacity(), 0);
+        outputs.replace_by_drafts(vec![draft], &[]).unwrap();
+        assert!(outputs.is_own(&folder.path().join("a")).unwrap());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::own_files::put_aside;
 use crate::data::write_atomically;
 use crate::disk::bounded;
 use crate::error::{Error, Result};
@@ -112,14 +113,22 @@ pub struct Log {
 }
 
 impl Log {
-    /// Opens the log. Lines after `step` are dropped: a resumed run repeats those steps. So are lines that are damaged, with a warning. What cannot
-    /// be read at all is put aside, with a warning, and the log begins anew.
+    /// Opens the log. Lines after `step` are dropped: a resumed run repeats those steps. So are lines that are damaged or of somebody else, with a
+    /// warning, and the whole file is put aside. So is what cannot be read at all, and the log begins anew.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// The file cannot be written; too little memory to read it.
     pub fn open(path: &Path, step: u64) -> Result<Self> {
-        let bytes = Self::bytes(path).or_else(|error| put_aside(path, &error).map(|()| Vec::new()))?;
-        let kept = warned(path, &bytes).into_iter().filter(|line| line.step <= step).map(|line| line.text);
+        let bytes = match Self::bytes(path) {
+            Err(error) if !is_short_of_memory(path, &error) => begin_anew(path, &error).map(|()| Vec::new())?,
+            read => read?,
+        };
+        let (lines, damaged) = parse(&bytes);
+        if warn(path, &damaged) {
+            let aside = put_aside(path, "damaged")?;
+            log::warn!("the whole log is kept as {}", aside.display());
+        }
+        let kept = lines.into_iter().filter(|line| line.step <= step).map(|line| line.text);
         write_atomically(path, |writer| kept.into_iter().try_for_each(|line| writeln!(writer, "{line}")))?;
         let file = OpenOptions::new().append(true).open(path).map_err(|error| Error::write(path, error))?;
         Ok(Self { path: path.to_owned(), file })
@@ -227,6 +236,12 @@ fn parse(bytes: &[u8]) -> (Vec<Line<'_>>, Vec<usize>) {
 /// The lines of a log, with a warning about others.
 fn warned<'a>(path: &Path, bytes: &'a [u8]) -> Vec<Line<'a>> {
     let (lines, damaged) = parse(bytes);
+    warn(path, &damaged);
+    lines
+}
+
+/// Warns of lines that are none of a log, and returns whether there are any.
+fn warn(path: &Path, damaged: &[usize]) -> bool {
     let named: Vec<String> = damaged.iter().take(NAMED).map(usize::to_string).collect();
     let more = if damaged.len() > NAMED { format!(" and {} more", damaged.len() - NAMED) } else { String::new() };
     match damaged.len() {
@@ -234,14 +249,24 @@ fn warned<'a>(path: &Path, bytes: &'a [u8]) -> Vec<Line<'a>> {
         1 => log::warn!("{}: line {} is no line of a log and is left out", path.display(), named[0]),
         _ => log::warn!("{}: lines {}{more} are no lines of a log and are left out", path.display(), named.join(", ")),
     }
-    lines
+    !damaged.is_empty()
 }
 
-/// Gives a file that cannot be read another name.
-fn put_aside(path: &Path, error: &Error) -> Result<()> {
-    let aside = path.with_extension("jsonl.unreadable");
+/// Whether a log could not be read because memory is short: it is whole all the same, and another time it can be read.
+fn is_short_of_memory(path: &Path, error: &Error) -> bool {
+    match error.root() {
+        Error::Io { source, .. } => source.kind() == std::io::ErrorKind::OutOfMemory,
+        // The only other reasons are the kind of the file and its length.
+        Error::File { .. } => path.metadata().is_ok_and(|about| about.is_file() && about.len() <= LONGEST),
+        _ => false,
+    }
+}
+
+/// Gives a log that cannot be read another name.
+fn begin_anew(path: &Path, error: &Error) -> Result<()> {
+    let aside = put_aside(path, "unreadable")?;
     log::warn!("{error}; it is kept as {}, and the log begins anew", aside.display());
-    std::fs::rename(path, &aside).map_err(|error| Error::write(&aside, error))
+    Ok(())
 }
 
 #[cfg(test)]
@@ -339,11 +364,14 @@ mod tests {
         ] {
             let text = [good(1).as_bytes(), bad, good(3).as_bytes(), b"", good(4).as_bytes(), b""].join(&b'\n');
             assert_eq!(parse(&text).1, [2], "{}", String::from_utf8_lossy(bad));
-            std::fs::write(&path, text).unwrap();
+            std::fs::write(&path, &text).unwrap();
             let steps = Log::read(&path).unwrap();
             assert_eq!(steps.iter().map(|entry| entry.step).collect::<Vec<_>>(), [1, 3, 4]);
             Log::open(&path, 3).unwrap();
             assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{}\n{}\n", good(1), good(3)));
+            let aside = folder.path().join("log.jsonl.damaged");
+            assert_eq!(std::fs::read(&aside).unwrap(), text, "somebody may want it");
+            std::fs::remove_file(aside).unwrap();
         }
     }
 
@@ -368,5 +396,23 @@ mod tests {
         assert!(Log::read(&path).is_err());
         Log::open(&path, 3).unwrap();
         assert!(path.is_file() && folder.path().join("log.jsonl.unreadable/mine").exists());
+        // Another one does not replace it.
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        Log::open(&path, 3).unwrap();
+        assert!(
+            folder.path().join("log.jsonl.unreadable/mine").exists() && folder.path().join("log.jsonl.unreadable.2").is_dir()
+        );
+    }
+
+    #[test]
+    fn a_log_for_which_memory_is_short_is_not_put_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.jsonl");
+        std::fs::write(&path, TEXT).unwrap();
+        assert!(is_short_of_memory(&path, &Error::file(&path, "has 1 bytes, for which memory is short")));
+        assert!(is_short_of_memory(&path, &Error::read(&path, std::io::ErrorKind::OutOfMemory.into())));
+        assert!(!is_short_of_memory(&path, &Error::read(&path, std::io::ErrorKind::PermissionDenied.into())));
+        assert!(!is_short_of_memory(folder.path(), &Error::file(folder.path(), "is a folder; a file is needed here")));
     }
 }

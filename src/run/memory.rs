@@ -2,7 +2,7 @@
 //!
 //! Every need is a lower bound: nothing is refused that would have been possible.
 
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use super::config::Config;
 use crate::data::{Category, Fit, Preparation, read_size};
@@ -26,17 +26,16 @@ const EVALUATED: u64 = 16;
 /// # Errors
 /// Too little memory, with the key of the largest part; a network with more elements than 32 bits can number.
 pub fn check_training_memory(config: &Config, images: &[PathBuf], is_on_cpu: bool) -> Result<()> {
-    check(&training_needs(config, images.len(), |number| read_size(&images[number]).ok(), is_on_cpu)?, free_bytes())
+    check(&training_needs(config, images.len(), |number| read_size(&images[number]).ok(), is_on_cpu)?, free_memory())
 }
 
-/// What a training on prepared images of these heights and widths needs at least, and what is free, in bytes; the latter None where the system does
-/// not tell.
+/// What a training on prepared images of these heights and widths needs at least, in bytes.
 ///
 /// # Errors
 /// As [`check_training_memory`], but for too little memory.
-pub fn training_memory(config: &Config, images: &[[u32; 2]], is_on_cpu: bool) -> Result<(u64, Option<u64>)> {
+pub fn training_memory(config: &Config, images: &[[u32; 2]], is_on_cpu: bool) -> Result<u64> {
     let needs = training_needs(config, images.len(), |number| Some(images[number]), is_on_cpu)?;
-    Ok((needs.iter().fold(0, |sum, need| sum.saturating_add(need.bytes)), free_bytes()))
+    Ok(needs.iter().fold(0, |sum, need| sum.saturating_add(need.bytes)))
 }
 
 /// Refuses an evaluation whose maps cannot fit into the free memory. `model` is how the images are prepared for the model that makes the maps; None if
@@ -56,7 +55,7 @@ pub fn check_evaluation_memory(category: &Category, resolution: Resolution, mode
         // Only the files tell how large maps made elsewhere are.
         (Resolution::Model, None) => return Ok(()),
     };
-    match shortage(times(&[pixels, EVALUATED]), free_bytes()) {
+    match shortage(times(&[pixels, EVALUATED]), free_memory()) {
         Some(numbers) => Err(Error::argument(format!("{maps} {numbers}; a smaller --resolution needs less"))),
         None => Ok(()),
     }
@@ -70,7 +69,7 @@ pub fn check_weight_memory(architecture: &Architecture) -> Result<()> {
     let parameters = architecture.plan(architecture.smallest_input()?)?.parameter_count() as u64;
     // The values, and the bytes of the file.
     let bytes = times(&[parameters, 2, VALUE]);
-    check(&[Need { key: "model.width", what: format!("{parameters} weights"), bytes }], free_bytes())
+    check(&[Need { key: "model.width", what: format!("{parameters} weights"), bytes }], free_memory())
 }
 
 /// A part of what is needed.
@@ -142,7 +141,7 @@ fn check(needs: &[Need], free: Option<u64>) -> Result<()> {
     let alone = needs.iter().find(|need| shortage(need.bytes, free).is_some());
     match (shortage(whole, free), alone.or(needs.iter().max_by_key(|need| need.bytes))) {
         (Some(numbers), Some(Need { key, what, bytes })) => {
-            Err(Error::config(*key, format!("this {numbers}, {} of it for {what}; {}", size(*bytes), remedy(key))))
+            Err(Error::config(*key, format!("this {numbers}, {} of it for {what}; {}", memory_words(*bytes), remedy(key))))
         }
         _ => Ok(()),
     }
@@ -158,15 +157,15 @@ fn remedy(key: &str) -> &'static str {
 /// In words, how much more is needed than is free.
 fn shortage(bytes: u64, free: Option<u64>) -> Option<String> {
     let free = free.filter(|&free| bytes > free)?;
-    Some(format!("would need at least {}, and {} of memory are free", size(bytes), size(free)))
+    Some(format!("would need at least {}, and {} of memory are free", memory_words(bytes), memory_words(free)))
 }
 
 fn times(factors: &[u64]) -> u64 {
     factors.iter().fold(1, |product, &factor| product.saturating_mul(factor))
 }
 
-/// In binary units, with one digit behind the point.
-fn size(bytes: u64) -> String {
+/// Bytes in binary units, with one digit behind the point.
+pub fn memory_words(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["MiB", "GiB", "TiB", "PiB"];
     let mut value = bytes as f64 / f64::from(1 << 20);
     let mut unit = 0;
@@ -177,28 +176,69 @@ fn size(bytes: u64) -> String {
     format!("{value:.1} {}", UNITS[unit])
 }
 
-/// Bytes that the process can still get: what the system has, within the limits of its control group and of `ulimit -v`. None where the system
+/// Bytes that the process can still get: what the system has, within the limits of its control groups and of `ulimit -v`. None where the system
 /// does not tell.
-fn free_bytes() -> Option<u64> {
-    let read = |path: &str| std::fs::read_to_string(path).ok();
-    let number = |path: &str| read(path)?.trim().parse::<u64>().ok();
-    let system = read("/proc/meminfo")?;
+pub fn free_memory() -> Option<u64> {
+    free_below(Path::new("/"))
+}
+
+/// The same with the files of the system below `root`.
+fn free_below(root: &Path) -> Option<u64> {
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).ok();
+    let system = read("proc/meminfo")?;
     let swap = kilobytes(&system, "SwapFree:").unwrap_or(0);
     let system = kilobytes(&system, "MemAvailable:").map(|bytes| bytes.saturating_add(swap));
-    let group = number("/sys/fs/cgroup/memory.max")
-        .zip(number("/sys/fs/cgroup/memory.current"))
-        .map(|(most, now)| most.saturating_sub(now).saturating_add(reclaimable().unwrap_or(0)).saturating_add(swap));
-    let mapped = read("/proc/self/status").and_then(|text| kilobytes(&text, "VmSize:"));
-    let limit = read("/proc/self/limits").and_then(|text| address_space(&text));
+    let groups = read("proc/self/cgroup").unwrap_or_default();
+    let group = groups.lines().filter_map(|line| left_in_groups(root, line)).min().map(|left| left.saturating_add(swap));
+    let mapped = read("proc/self/status").and_then(|text| kilobytes(&text, "VmSize:"));
+    let limit = read("proc/self/limits").and_then(|text| address_space(&text));
     let process = limit.zip(mapped).map(|(most, now)| most.saturating_sub(now));
     [system, group, process].into_iter().flatten().min()
 }
 
-/// What a control group counts as used but gives back when it is short: the cache of files.
-fn reclaimable() -> Option<u64> {
-    let text = std::fs::read_to_string("/sys/fs/cgroup/memory.stat").ok()?;
-    let named = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
-    Some(named("inactive_file ")?.saturating_add(named("active_file ")?))
+/// How the two versions of control groups name their files.
+struct GroupFiles {
+    folder: &'static str,
+    most: &'static str,
+    now: &'static str,
+    /// Parts of `memory.stat`: the cache of files.
+    cache: [&'static str; 2],
+}
+
+const VERSION_1: GroupFiles = GroupFiles {
+    folder: "sys/fs/cgroup/memory",
+    most: "memory.limit_in_bytes",
+    now: "memory.usage_in_bytes",
+    cache: ["total_inactive_file ", "total_active_file "],
+};
+
+const VERSION_2: GroupFiles =
+    GroupFiles { folder: "sys/fs/cgroup", most: "memory.max", now: "memory.current", cache: ["inactive_file ", "active_file "] };
+
+/// What is left in the group of a line of `/proc/self/cgroup` and in those around it, whichever has least: `0::/PATH`, or `4:memory:/PATH` in
+/// version 1. In a container the path may be that outside, so that only the outermost group is found.
+fn left_in_groups(root: &Path, line: &str) -> Option<u64> {
+    let (_, rest) = line.split_once(':')?;
+    let (controllers, path) = rest.split_once(':')?;
+    let files = match controllers {
+        "" => VERSION_2,
+        _ if controllers.split(',').any(|name| name == "memory") => VERSION_1,
+        _ => return None,
+    };
+    let top = root.join(files.folder);
+    let inner: PathBuf = Path::new(path).components().filter(|part| matches!(part, Component::Normal(_))).collect();
+    let group = top.join(inner);
+    group.ancestors().take_while(|folder| folder.starts_with(&top)).filter_map(|folder| left_in(folder, &files)).min()
+}
+
+/// What a control group can still get. It gives back its cache of files when it is short, although that counts as used.
+fn left_in(folder: &Path, files: &GroupFiles) -> Option<u64> {
+    let number = |name: &str| std::fs::read_to_string(folder.join(name)).ok()?.trim().parse::<u64>().ok();
+    let (most, now) = (number(files.most)?, number(files.now)?);
+    let text = std::fs::read_to_string(folder.join("memory.stat")).unwrap_or_default();
+    let part = |name: &&str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
+    let cache = files.cache.iter().filter_map(part).fold(0, u64::saturating_add);
+    Some(most.saturating_sub(now).saturating_add(cache))
 }
 
 /// A line such as `MemAvailable:   123 kB`, in bytes.
@@ -284,8 +324,42 @@ mod tests {
         assert_eq!(address_space(limits), Some(2_048_000_000));
         assert_eq!(address_space(&limits.replace("2048000000", "unlimited")), None);
         if cfg!(target_os = "linux") {
-            assert!(free_bytes().unwrap() > 1 << 20);
+            assert!(free_memory().unwrap() > 1 << 20);
         }
-        assert_eq!(size(3 << 39), "1.5 TiB");
+        assert_eq!(memory_words(3 << 39), "1.5 TiB");
+    }
+
+    #[test]
+    fn the_tightest_control_group_around_the_process_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let free = || free_below(folder.path());
+        assert_eq!(free(), None);
+        write("proc/meminfo", "MemAvailable: 1000 kB\nSwapFree: 1 kB\n");
+        let all = 1001 << 10;
+        assert_eq!(free(), Some(all));
+        write("proc/self/cgroup", "1:name=systemd:/job\n0::/slice/job\n");
+        assert_eq!(free(), Some(all), "groups without limits");
+        for (group, most, now) in [("slice/job", "max", "50"), ("slice", "5000", "3000"), (".", "9000", "3000")] {
+            write(&format!("sys/fs/cgroup/{group}/memory.max"), most);
+            write(&format!("sys/fs/cgroup/{group}/memory.current"), now);
+        }
+        assert_eq!(free(), Some(2000 + 1024));
+        write("sys/fs/cgroup/slice/memory.stat", "anon 7\ninactive_file 100\nactive_file 20\n");
+        assert_eq!(free(), Some(2120 + 1024));
+        // The path of a container from outside: only its own group is there, as the root.
+        write("proc/self/cgroup", "0::/../other\n");
+        assert_eq!(free(), Some(6000 + 1024));
+        write("proc/self/cgroup", "0::/\n5:cpu,memory:/job\n");
+        for (group, most) in [("job", "9223372036854771712"), (".", "4000")] {
+            write(&format!("sys/fs/cgroup/memory/{group}/memory.limit_in_bytes"), most);
+            write(&format!("sys/fs/cgroup/memory/{group}/memory.usage_in_bytes"), "3500");
+        }
+        write("sys/fs/cgroup/memory/memory.stat", "inactive_file 9\ntotal_inactive_file 30\ntotal_active_file 5\n");
+        assert_eq!(free(), Some(535 + 1024));
     }
 }

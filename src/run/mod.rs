@@ -30,8 +30,10 @@ pub use evaluation::{
 };
 pub use in_order::{Window, in_order};
 pub use log::{Log, LogEntry, LogLine, ValidationEntry, ValidationScores, WarningEntry, WarningKind};
-pub use memory::{check_evaluation_memory, check_training_memory, check_weight_memory, training_memory};
-pub use own_files::{check_own_files, remove_files_in_the_way};
+pub use memory::{
+    check_evaluation_memory, check_training_memory, check_weight_memory, free_memory, memory_words, training_memory,
+};
+pub use own_files::check_own_files;
 pub use resume::{Accepted, Start, has_checkpoint};
 pub use test_set::{ImageCounts, TestSet};
 pub use training::{Outcome, TrainingJob, load_textures, source_of_held_out};

@@ -1,6 +1,6 @@
 //! What a run may replace in its folder: a config and a log that a run has written. A config of the user is kept.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -14,48 +14,86 @@ use crate::error::{Error, Result};
 const REMEDY: &str = "choose another --out, or pass --overwrite to replace it";
 
 /// Checks that a run with this config would lose nothing of the user in `out`: neither a config with comments and other settings, nor a file
-/// that is no log, nor what a link leads to.
+/// that is no log, nor what a link leads to. With `overwrite`, such a file may be lost unless it is one of these inputs.
 ///
 /// # Errors
 /// The file that would be lost; one that cannot be read.
-pub fn check_own_files(config: &Config, out: &Path, resume: bool) -> Result<()> {
-    check_config(config, &out.join(CONFIG_FILE), resume)?;
-    // The log of a run that is resumed goes on.
-    if resume { Ok(()) } else { check_log(&out.join(LOG_FILE)) }
+pub fn check_own_files(config: &Config, out: &Path, resume: bool, overwrite: Option<&[PathBuf]>) -> Result<()> {
+    in_the_way(config, out, resume).into_iter().try_for_each(|(path, error)| match overwrite {
+        None => Err(error),
+        Some(inputs) if is_one_of(&path, inputs) => {
+            let reason = "is an input with other settings than this run, which would replace it; change them there, or choose another --out";
+            Err(Error::file(path, reason))
+        }
+        Some(_) => Ok(()),
+    })
 }
 
-/// Removes the files of [`check_own_files`].
+/// Removes the files that [`check_own_files`] finds, but none of these inputs.
 ///
 /// # Errors
-/// A file that cannot be removed.
-pub fn remove_files_in_the_way(out: &Path) -> Result<()> {
-    for path in [CONFIG_FILE, LOG_FILE].map(|name| out.join(name)) {
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io(path, "cannot be removed", error));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
+/// As there with `overwrite`; a file that cannot be removed.
+pub(super) fn clear_the_way(config: &Config, out: &Path, resume: bool, inputs: &[PathBuf]) -> Result<()> {
+    check_own_files(config, out, resume, Some(inputs))?;
+    in_the_way(config, out, resume)
+        .into_iter()
+        .try_for_each(|(path, _)| std::fs::remove_file(&path).map_err(|error| Error::io(path, "cannot be removed", error)))
 }
 
-/// Writes the complete config, unless the file that is there has the same settings and the user wrote it: its comments stay.
+/// The files that no run may replace, each with the reason.
+fn in_the_way(config: &Config, out: &Path, resume: bool) -> Vec<(PathBuf, Error)> {
+    let [own, log] = [CONFIG_FILE, LOG_FILE].map(|name| out.join(name));
+    let config = check_config(config, &own, resume).err().map(|error| (own, error));
+    // The log of a run that is resumed goes on.
+    let log = if resume { None } else { check_log(&log).err().map(|error| (log, error)) };
+    config.into_iter().chain(log).collect()
+}
+
+fn is_one_of(path: &Path, inputs: &[PathBuf]) -> bool {
+    path.canonicalize().is_ok_and(|path| inputs.iter().any(|input| input.canonicalize().is_ok_and(|input| input == path)))
+}
+
+/// Gives a file the name `NAME.WORD`, or the first of `NAME.WORD.2`, `NAME.WORD.3` and so on that is free, and returns its new path.
+///
+/// # Errors
+/// The file cannot be renamed.
+pub(super) fn put_aside(path: &Path, word: &str) -> Result<PathBuf> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let first = path.with_file_name(format!("{name}.{word}"));
+    let mut others = (2..).map(|number: u32| path.with_file_name(format!("{name}.{word}.{number}")));
+    // Not `exists`, which is false for a link that leads nowhere.
+    let is_taken = |path: &PathBuf| path.symlink_metadata().is_ok();
+    let free = if is_taken(&first) { others.find(|path| !is_taken(path)).unwrap_or(first) } else { first };
+    std::fs::rename(path, &free).map_err(|error| Error::write(&free, error))?;
+    Ok(free)
+}
+
+/// Writes the complete config, unless the file that is there has the same settings and the user wrote it: its comments stay. So they do when a
+/// run is resumed with other `[output]` settings or lengthened, then with a warning.
 ///
 /// # Errors
 /// As [`check_own_files`], or the file cannot be written.
 pub(super) fn write_config(config: &Config, out: &Path, resume: bool) -> Result<()> {
     let path = out.join(CONFIG_FILE);
     match check_config(config, &path, resume)? {
-        Found::TheirsAndSame => Ok(()),
+        Found::TheirsAndSame { steps } => {
+            if steps != config.train.steps {
+                let (path, now) = (path.display(), config.train.steps);
+                log::warn!("{path}: stays as it is, with train.steps = {steps}, and the run has {now} now; change it there");
+            }
+            Ok(())
+        }
         Found::NothingToLose => write_bytes(&path, config.to_toml()?.as_bytes()),
     }
 }
 
 /// What is in the place of a config.
 enum Found {
-    /// A config of the user with the same settings.
-    TheirsAndSame,
+    /// A config of the user with the same settings, but for `[output]` and `train.steps` of a run that is resumed.
+    TheirsAndSame {
+        /// Its `train.steps`.
+        steps: u64,
+    },
     /// Nothing, or a config as a run of this or an earlier version writes it.
     NothingToLose,
 }
@@ -67,9 +105,19 @@ fn check_config(config: &Config, path: &Path, resume: bool) -> Result<Found> {
     let text = bounded::read_text(path, bounded::CONFIG)?;
     match Config::parse_with_notice(&text) {
         Ok((found, _)) if !path.is_symlink() && is_of_a_run(&text, &found.to_toml()?, resume) => Ok(Found::NothingToLose),
-        Ok((found, _)) if found == *config => Ok(Found::TheirsAndSame),
+        Ok((found, _)) if is_same(&found, config, resume) => Ok(Found::TheirsAndSame { steps: found.train.steps }),
         _ => Err(Error::file(path, format!("has other settings than this run, and no run wrote it in this form; {REMEDY}"))),
     }
+}
+
+/// Whether the settings are those of the run. A run that is resumed has a checkpoint, against which its steps are checked.
+fn is_same(found: &Config, config: &Config, resume: bool) -> bool {
+    if !resume {
+        return found == config;
+    }
+    let mut found = Config { output: config.output.clone(), ..found.clone() };
+    found.train.steps = config.train.steps;
+    found == *config
 }
 
 /// Whether a run wrote a config, which has the text `complete` in this version. An earlier version had other names of keys; that is looked
@@ -79,11 +127,20 @@ fn is_of_a_run(text: &str, complete: &str, resume: bool) -> bool {
     text == complete || (resume && !text.contains('#') && keys(text) == keys(complete))
 }
 
-/// All that every line of a log has.
+/// What a line of a log has: its step, and one of these.
 #[derive(Deserialize)]
 struct Line {
     #[serde(rename = "step")]
     _step: IgnoredAny,
+    loss: Option<IgnoredAny>,
+    validation: Option<IgnoredAny>,
+    warning: Option<IgnoredAny>,
+}
+
+impl Line {
+    fn is_of_a_log(line: &[u8]) -> bool {
+        serde_json::from_slice(line).is_ok_and(|own: Self| own.loss.or(own.validation).or(own.warning).is_some())
+    }
 }
 
 fn check_log(path: &Path) -> Result<()> {
@@ -95,10 +152,7 @@ fn check_log(path: &Path) -> Result<()> {
     let lines = bytes.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n"));
     let is_cut = |line: &[u8]| !line.ends_with(b"\n") && !line.starts_with(b"{");
     let is_foreign = bytes.split_inclusive(|&byte| byte == b'\n').next_back().is_some_and(is_cut);
-    if is_foreign
-        || (path.is_symlink() && !bytes.is_empty())
-        || lines.into_iter().any(|line| serde_json::from_slice::<Line>(line).is_err())
-    {
+    if is_foreign || (path.is_symlink() && !bytes.is_empty()) || lines.into_iter().any(|line| !Line::is_of_a_log(line)) {
         return Err(Error::file(path, format!("is no log of a run, and a run would empty it; {REMEDY}")));
     }
     Ok(())
@@ -109,7 +163,7 @@ mod tests {
     use super::*;
 
     fn refused(config: &Config, out: &Path) -> String {
-        check_own_files(config, out, false).unwrap_err().to_string()
+        check_own_files(config, out, false, None).unwrap_err().to_string()
     }
 
     #[test]
@@ -118,7 +172,7 @@ mod tests {
         let (out, config) = (folder.path(), Config { seed: 7, ..Config::default() });
         let write = |name: &str, text: &str| std::fs::write(out.join(name), text).unwrap();
         let read = || std::fs::read_to_string(out.join(CONFIG_FILE)).unwrap();
-        check_own_files(&config, out, false).unwrap();
+        check_own_files(&config, out, false, None).unwrap();
         write(CONFIG_FILE, "# my notes\nseed = 7\n");
         write_config(&config, out, false).unwrap();
         assert_eq!(read(), "# my notes\nseed = 7\n");
@@ -133,20 +187,68 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_in_the_way_is_removed_and_never_an_input() {
+        let folder = tempfile::tempdir().unwrap();
+        let (out, config) = (folder.path(), Config { seed: 7, ..Config::default() });
+        let [own, log] = [CONFIG_FILE, LOG_FILE].map(|name| out.join(name));
+        let write = |text: &str| std::fs::write(&own, text).unwrap();
+        write("# my notes\nseed = 7\n");
+        std::fs::write(&log, "{\"step\":1,\"loss\":0.5}\n").unwrap();
+        clear_the_way(&config, out, false, &[]).unwrap();
+        assert!(own.exists() && log.exists());
+        write("# my notes\nseed = 8\n");
+        std::fs::write(&log, "mine\n").unwrap();
+        let inputs = [out.join("./config.toml")];
+        for resume in [false, true] {
+            let error = clear_the_way(&config, out, resume, &inputs).unwrap_err().to_string();
+            assert!(error.contains("config.toml: is an input with other settings than this run"), "{error}");
+            assert!(check_own_files(&config, out, resume, Some(&inputs)).is_err() && own.exists() && log.exists());
+        }
+        clear_the_way(&config, out, true, &[]).unwrap();
+        assert!(!own.exists() && log.exists(), "the log of a run that is resumed goes on");
+        clear_the_way(&config, out, false, &[]).unwrap();
+        assert!(!log.exists());
+    }
+
+    #[test]
+    fn comments_stay_when_a_run_is_lengthened_or_writes_other_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let (out, mut config) = (folder.path(), Config::default());
+        std::fs::write(out.join(CONFIG_FILE), "# my notes\n").unwrap();
+        config.train.steps += 3;
+        config.output.validate_every = 2;
+        assert!(check_own_files(&config, out, false, None).is_err());
+        check_own_files(&config, out, true, None).unwrap();
+        write_config(&config, out, true).unwrap();
+        assert_eq!(std::fs::read(out.join(CONFIG_FILE)).unwrap(), b"# my notes\n");
+        config.seed = 7;
+        assert!(check_own_files(&config, out, true, None).is_err());
+    }
+
+    #[test]
+    fn what_is_put_aside_gets_a_name_that_is_free() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for (number, name) in ["a.txt.bad", "a.txt.bad.2", "a.txt.bad.3"].into_iter().enumerate() {
+            std::fs::write(at("a.txt"), [number as u8]).unwrap();
+            assert_eq!(put_aside(&at("a.txt"), "bad").unwrap(), at(name));
+            assert_eq!(std::fs::read(at(name)).unwrap(), [number as u8]);
+        }
+    }
+
+    #[test]
     fn a_log_is_known_by_its_lines() {
         let folder = tempfile::tempdir().unwrap();
         let (out, config) = (folder.path(), Config::default());
         let write = |text: &str| std::fs::write(out.join(LOG_FILE), text).unwrap();
-        for text in ["", "{\"step\":1,\"loss\":0.5}\n", "{\"step\":1}\n{\"st"] {
+        for text in ["", "{\"step\":1,\"loss\":0.5}\n", "{\"step\":1,\"warning\":1}\n{\"st"] {
             write(text);
-            check_own_files(&config, out, false).unwrap();
+            check_own_files(&config, out, false, None).unwrap();
         }
-        for text in ["my log\n", "my log", "{\"step\":1}\nmine\n", "{\"a\":1}\n"] {
+        for text in ["my log\n", "my log", "{\"step\":1,\"loss\":1}\nmine\n", "{\"a\":1}\n", "{\"step\":1,\"mine\":2}\n"] {
             write(text);
             assert!(refused(&config, out).contains("log.jsonl: is no log of a run"), "{text}");
-            check_own_files(&config, out, true).unwrap();
+            check_own_files(&config, out, true, None).unwrap();
         }
-        remove_files_in_the_way(out).unwrap();
-        check_own_files(&config, out, false).unwrap();
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::config::Config;
+use super::own_files::put_aside;
 use super::{CHECKPOINT_FILE, MODEL_FILE, PREVIOUS_FILE};
 use crate::backend::Arithmetic;
 use crate::data::SkippedShare;
@@ -44,6 +45,19 @@ pub(super) struct History {
     pub(super) arithmetic: Vec<Arithmetic>,
     /// Where the run got more steps.
     pub(super) lengthened: Vec<Lengthening>,
+    /// The last steps before the training images became others.
+    pub(super) other_images: Vec<u64>,
+}
+
+impl History {
+    /// The changes by which the run is another one than its settings say, in words, in order.
+    pub(super) fn changes(&self) -> Vec<String> {
+        let longer = self.lengthened.iter().map(|own| (own.after, own.to_string()));
+        let images = self.other_images.iter().map(|after| (*after, format!("other training images after step {after}")));
+        let mut all: Vec<(u64, String)> = longer.chain(images).collect();
+        all.sort_by_key(|(after, _)| *after);
+        all.into_iter().map(|(_, words)| words).collect()
+    }
 }
 
 /// A checkpoint to continue from.
@@ -84,23 +98,30 @@ pub(super) fn find(config: &Config, out: &Path, start: Start) -> Result<Option<F
     }
 }
 
-/// The last checkpoint with its config, or the one before if that is damaged.
+/// The last checkpoint with its config, or the one before if that is missing or damaged. One that only cannot be read now, or not by this
+/// version, is not given up.
 fn usable(out: &Path) -> Result<(Found, Config)> {
     let damage = match read(&out.join(CHECKPOINT_FILE)) {
         Ok((checkpoint, config)) => return Ok((Found { checkpoint, damage: None, shorter: None }, config)),
-        Err(error) => error,
+        Err(error) if is_missing(&error) || matches!(error.root(), Error::Format(_)) => error,
+        Err(error) => return Err(error),
     };
     match read(&out.join(PREVIOUS_FILE)) {
         Ok((checkpoint, config)) => Ok((Found { checkpoint, damage: Some(damage), shorter: None }, config)),
+        Err(error) if is_missing(&damage) => Err(error),
         Err(_) => Err(damage),
     }
+}
+
+fn is_missing(error: &Error) -> bool {
+    matches!(error.root(), Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// A checkpoint and its config.
 fn read(path: &Path) -> Result<(Checkpoint, Config)> {
     let checkpoint = Checkpoint::read(path)?;
     // Parsed, because an older version may have used other names of keys.
-    let (config, _) = Config::parse_with_notice(&checkpoint.config).map_err(|error| error.in_file(path))?;
+    let (config, _) = Config::parse_with_notice(&checkpoint.config).map_err(|error| Error::file(path, error))?;
     let (step, steps) = (checkpoint.step, config.train.steps);
     if step > steps {
         return Err(Error::file(path, format!("not a checkpoint: it is of step {step}, and train.steps is {steps}")));
@@ -109,7 +130,8 @@ fn read(path: &Path) -> Result<(Checkpoint, Config)> {
 }
 
 impl Found {
-    /// Says that the last checkpoint is damaged, and puts the one before in its place, so that the next one does not drive out the good one.
+    /// Says that the last checkpoint is damaged, puts it aside, and the one before in its place, so that the next one does not drive out the
+    /// good one.
     ///
     /// # Errors
     /// The file cannot be renamed.
@@ -117,7 +139,20 @@ impl Found {
         let Some(damage) = &self.damage else { return Ok(()) };
         let [last, previous] = [CHECKPOINT_FILE, PREVIOUS_FILE].map(|name| out.join(name));
         log::warn!("{damage}; going on from step {} of {} instead", self.checkpoint.step, previous.display());
+        if last.symlink_metadata().is_ok() {
+            let aside = put_aside(&last, "damaged")?;
+            log::warn!("the damaged checkpoint is kept as {}", aside.display());
+        }
         std::fs::rename(&previous, &last).map_err(|error| Error::write(&last, error))
+    }
+
+    /// The last steps before the training images became others, with those of now.
+    pub(super) fn other_images(&self, now: &str) -> Vec<u64> {
+        let mut all = self.checkpoint.other_images.clone();
+        if self.checkpoint.images.as_deref().is_some_and(|images| images != now) {
+            all.push(self.checkpoint.step);
+        }
+        all
     }
 
     /// Checks that the checkpoint was made with the images that are used now, by their fingerprint. `skipped` is how many files cannot be used now.

@@ -12,7 +12,7 @@ use super::config::Config;
 use super::early_warning::EarlyWarning;
 use super::log::{Log, LogEntry, LogLine, ValidationEntry};
 use super::memory::check_training_memory;
-use super::own_files::write_config;
+use super::own_files::{clear_the_way, write_config};
 use super::resume::{Accepted, Found, History, Start, find};
 use super::training_images::{TrainingImages, load_training_set};
 use super::validation::Validation;
@@ -57,6 +57,8 @@ pub struct TrainingJob {
     loading: Duration,
     out: PathBuf,
     start: Start,
+    /// Inputs, if a config and a log of somebody else may be replaced otherwise.
+    overwrite: Option<Vec<PathBuf>>,
     /// Held as long as the job lives.
     _lock: Option<FolderLock>,
 }
@@ -104,7 +106,27 @@ impl TrainingJob {
         let lock = early.map_or_else(|| late.map(|lock| lock()).transpose(), |lock| Ok(Some(lock)))?;
         let (set, loading, out) = (Arc::new(set), begun.elapsed(), out.to_owned());
         let category = data.name();
-        Ok(Self { config, set, held_out, category, images, used, skipped, validation, loading, out, start, _lock: lock })
+        Ok(Self {
+            config,
+            set,
+            held_out,
+            category,
+            images,
+            used,
+            skipped,
+            validation,
+            loading,
+            out,
+            start,
+            overwrite: None,
+            _lock: lock,
+        })
+    }
+
+    /// The same, which replaces a config and a log that no run wrote, but none of these inputs.
+    #[must_use]
+    pub fn overwriting(self, inputs: &[PathBuf]) -> Self {
+        Self { overwrite: Some(inputs.to_vec()), ..self }
     }
 
     /// Time for decoding and resizing the images and making the textures, which is done once, on all threads.
@@ -198,7 +220,12 @@ impl TrainingJob {
         let mut trainer = self.trainer(backend, found.map(|found| found.checkpoint))?;
         let (count, steps) = (self.config.train.batch, self.config.train.steps);
         let mut batches = Batches::new(backend, Arc::clone(&self.set), count, steps)?;
-        write_config(&self.config, &self.out, self.start != Start::New)?;
+        let is_resumed = self.start != Start::New;
+        // As late as possible: what stops the run before leaves these files.
+        if let Some(inputs) = &self.overwrite {
+            clear_the_way(&self.config, &self.out, is_resumed, inputs)?;
+        }
+        write_config(&self.config, &self.out, is_resumed)?;
         log::info!("{}: {} of {steps} steps done", self.config.architecture(), trainer.step());
         let path = self.log_path();
         let mut log = Log::open(&path, trainer.step())?;
@@ -228,7 +255,9 @@ impl TrainingJob {
     /// Checks that nothing has changed since the checkpoint that the run continues from, and returns how all its steps are made.
     fn check<B: Backend>(&self, found: Option<&Found>, backend: &B) -> Result<History> {
         let now = backend.arithmetic();
-        let Some(found) = found else { return Ok(History { arithmetic: vec![now], lengthened: Vec::new() }) };
+        let Some(found) = found else {
+            return Ok(History { arithmetic: vec![now], lengthened: Vec::new(), other_images: Vec::new() });
+        };
         found.check_images((&self.images, self.skipped), &self.out, self.start)?;
         found.check_arithmetic(&now, &self.out, self.start)?;
         found.settle(&self.out)?;
@@ -237,7 +266,8 @@ impl TrainingJob {
         if arithmetic.last().is_some_and(|last| *last != now) {
             arithmetic.push(now);
         }
-        Ok(History { arithmetic, lengthened: found.lengthened(&self.config) })
+        let other_images = found.other_images(&self.images);
+        Ok(History { arithmetic, lengthened: found.lengthened(&self.config), other_images })
     }
 
     /// Adds to an out-of-memory error a setting that needs less memory.
@@ -308,6 +338,7 @@ impl TrainingJob {
         checkpoint.skipped = self.skipped;
         checkpoint.arithmetic.clone_from(&history.arithmetic);
         checkpoint.lengthened.clone_from(&history.lengthened);
+        checkpoint.other_images.clone_from(&history.other_images);
         write_keeping(&self.checkpoint_path(), &self.out.join(PREVIOUS_FILE), &checkpoint.encode()?)?;
         log::info!("checkpoint of step {} written", trainer.step());
         Ok(())
@@ -342,7 +373,7 @@ impl TrainingJob {
             provenance.images = Some(self.images.clone());
             provenance.skipped = self.skipped;
             provenance.computed_on = in_words(&history.arithmetic, " then ");
-            provenance.lengthened = in_words(&history.lengthened, " and ");
+            provenance.lengthened = in_words(&history.changes(), " and ");
         }
         if let Some(thresholds) = &mut detector.settings_mut().thresholds {
             thresholds.calibration = self.calibration();

@@ -21,6 +21,7 @@ const IMAGES: &str = "orthoscope.images";
 const SKIPPED: &str = "orthoscope.skipped";
 const ARITHMETIC: &str = "orthoscope.arithmetic";
 const LENGTHENED: &str = "orthoscope.lengthened";
+const OTHER_IMAGES: &str = "orthoscope.other_images";
 
 /// A run got more steps than it had been started with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +55,8 @@ pub struct Checkpoint {
     pub arithmetic: Vec<Arithmetic>,
     /// The lengthenings of the run so far, in order.
     pub lengthened: Vec<Lengthening>,
+    /// The last steps before the training images became others, in order.
+    pub other_images: Vec<u64>,
     groups: HashMap<String, HashMap<String, ArrayD<f32>>>,
 }
 
@@ -76,6 +79,7 @@ impl Checkpoint {
             skipped: None,
             arithmetic: Vec::new(),
             lengthened: Vec::new(),
+            other_images: Vec::new(),
             groups: HashMap::new(),
         }
     }
@@ -127,6 +131,9 @@ impl Checkpoint {
         if !self.lengthened.is_empty() {
             metadata.insert(LENGTHENED.to_owned(), serde_json::to_string(&self.lengthened).map_err(Error::format)?);
         }
+        if !self.other_images.is_empty() {
+            metadata.insert(OTHER_IMAGES.to_owned(), serde_json::to_string(&self.other_images).map_err(Error::format)?);
+        }
         encode_safetensors(tensors.collect(), &metadata)
     }
 
@@ -148,6 +155,7 @@ impl Checkpoint {
             skipped: optional(&metadata, SKIPPED)?,
             arithmetic: optional(&metadata, ARITHMETIC)?,
             lengthened: optional(&metadata, LENGTHENED)?,
+            other_images: optional(&metadata, OTHER_IMAGES)?,
             ..Self::new(step, &field(CONFIG)?)
         };
         for (full, view) in tensors.tensors() {

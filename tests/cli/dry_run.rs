@@ -11,9 +11,13 @@ fn a_dry_run_tells_what_the_training_would_be_and_draws_its_first_batch() {
     {
         assert!(ran.out.contains(part), "{part}: {}", ran.out);
     }
-    for part in
-        ["memory        at least 0.", "time          4 steps of 0.", "first batch   new/first_batch.png", "nothing was trained"]
-    {
+    for part in [
+        "memory        at least ",
+        " were free before",
+        "time          4 steps of 0.",
+        "first batch   new/first_batch.png",
+        "nothing was trained",
+    ] {
         assert!(ran.out.contains(part), "{part}: {}", ran.out);
     }
     assert!(ran.out.lines().all(|line| line.chars().count() <= 80), "{}", ran.out);

@@ -30,6 +30,16 @@ fn a_second_run_is_told_which_process_works_in_the_folder() {
 }
 
 #[test]
+fn a_lock_of_another_program_is_kept() {
+    let scratch = Scratch::new();
+    scratch.write("new/.lock", "held by my program\n");
+    for command in ["train --config c.toml --data cloth --out new", "demo --out new"] {
+        let refused = scratch.refuses(command);
+        assert_eq!(refused, "new/.lock: is no lock of orthoscope; move it away, or choose another folder", "{command}");
+    }
+}
+
+#[test]
 fn leftovers_of_killed_commands_are_removed_by_the_next_one_in_the_folder() {
     let commands = [
         ("run", "train --config c.toml --data cloth --out run --resume"),

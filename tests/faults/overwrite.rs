@@ -109,12 +109,36 @@ fn a_run_keeps_the_config_and_the_log_of_the_user() {
     fs::remove_file(scratch.path("own/log.jsonl")).unwrap();
     let refused = scratch.refuses(&format!("{train} --steps 3"));
     assert!(refused.starts_with("own/config.toml: has other settings than this run"), "{refused}");
-    scratch.succeeds(train);
+    let refused = scratch.refuses(&format!("{train} --steps 3 --overwrite"));
+    assert!(refused.starts_with("own/config.toml: is an input with other settings than this run"), "{refused}");
+    scratch.write("own/log.jsonl", "my log\n");
+    scratch.succeeds(&format!("{train} --overwrite"));
     assert_eq!(scratch.read("own/config.toml"), text.as_bytes());
+    assert!(scratch.read("own/log.jsonl").starts_with(b"{\"step\":1,"));
     scratch.write("other/config.toml", &text);
     scratch.write("other/log.jsonl", "my log\n");
     scratch.succeeds("train --config c.toml --data cloth --out other --steps 3 --overwrite");
     assert!(!String::from_utf8(scratch.read("other/config.toml")).unwrap().contains("my notes"));
+}
+
+#[test]
+fn a_run_with_a_config_of_the_user_is_lengthened_and_resumed_with_options() {
+    let scratch = Scratch::new();
+    let text = format!("# my notes\n{}", crate::fixture::CONFIG);
+    scratch.write("own/config.toml", &text);
+    let train = "train --config own/config.toml --data cloth --out own";
+    scratch.succeeds(train);
+    scratch.succeeds(&format!("{train} --resume --validate-every 2"));
+    let ran = scratch.succeeds(&format!("{train} --resume --steps 7"));
+    let warning = "own/config.toml: stays as it is, with train.steps = 4, and the run has 7 now; change it there";
+    assert!(ran.err.contains(warning), "{}", ran.err);
+    assert_eq!(scratch.read("own/config.toml"), text.as_bytes());
+    // One of another run is replaced on request.
+    scratch.write("own/config.toml", "# my notes\nseed = 9\n");
+    let resume = "train --config c.toml --data cloth --out own --resume --steps 7";
+    assert!(scratch.refuses(resume).starts_with("own/config.toml: has other settings than this run"));
+    scratch.succeeds(&format!("{resume} --overwrite"));
+    assert!(!String::from_utf8(scratch.read("own/config.toml")).unwrap().contains("my notes"));
 }
 
 #[test]
@@ -174,6 +198,13 @@ fn a_demo_removes_only_what_a_demo_wrote() {
             Some(before) => scratch.write(format!("demo/data/tiles/{file}"), before),
             None => fs::remove_file(scratch.path(format!("demo/data/tiles/{file}"))).unwrap(),
         }
+    }
+    for file in ["model.safetensors", "config.toml", "log.jsonl", "checkpoint.safetensors", "metrics.json", "figure.png"] {
+        let ours = scratch.read(format!("demo/{file}"));
+        scratch.write(format!("demo/{file}"), [&ours[..], b"\n"].concat());
+        let refused = scratch.refuses("demo --out demo --steps 2 --overwrite");
+        assert!(refused.starts_with(&format!("demo/{file}: is not of the demo, or was changed since")), "{refused}");
+        scratch.write(format!("demo/{file}"), ours);
     }
     scratch.succeeds("demo --out demo --steps 2 --overwrite");
 }

@@ -153,6 +153,10 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_it_is_used() {
         let warning = ran.err.lines().find(|line| line.starts_with("warning: ")).unwrap();
         assert!(warning.starts_with(&format!("warning: {last}: ")), "{warning}");
         assert!(warning.ends_with(&format!("; going on from step 2 of {previous} instead")), "{warning}");
+        let aside = format!("{last}.damaged");
+        assert!(ran.err.contains(&format!("warning: the damaged checkpoint is kept as {aside}")), "{}", ran.err);
+        assert!(scratch.read(&aside) == bytes);
+        fs::remove_file(scratch.path(aside)).unwrap();
         assert!(scratch.read("cut/model.safetensors") == scratch.read("run/model.safetensors"));
         assert_eq!(Log::read(&scratch.path("cut/log.jsonl")).unwrap().len(), 4);
         fs::remove_file(scratch.path("cut/model.safetensors")).unwrap();
@@ -167,6 +171,27 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_it_is_used() {
     scratch.write(previous, &flipped);
     let text = scratch.refuses(RESUME_CUT);
     assert!(text.starts_with(&format!("{last}: is damaged: its content has the SHA-256 ")), "{text}");
+}
+
+#[test]
+fn a_checkpoint_that_is_not_damaged_is_not_given_up() {
+    let scratch = Scratch::new();
+    interrupted(&scratch, 3);
+    let last = "cut/checkpoint.safetensors";
+    let whole = scratch.read(last);
+    // Of a later version, with a key that this one does not know.
+    let (_, header) = SafeTensors::read_metadata(&whole).unwrap();
+    let mut metadata = header.metadata().clone().unwrap();
+    metadata.remove("orthoscope.sha256").unwrap();
+    metadata.get_mut("orthoscope.config").unwrap().push_str("\n[later]\nkey = 1\n");
+    let tensors = SafeTensors::deserialize(&whole).unwrap().tensors();
+    scratch.write(last, safetensors::serialize(tensors, Some(metadata)).unwrap());
+    let text = scratch.refuses(RESUME_CUT);
+    assert!(text.starts_with(&format!("{last}: ")) && text.contains("later"), "{text}");
+    // What cannot be read now may be readable another time.
+    fs::remove_file(scratch.path(last)).unwrap();
+    fs::create_dir(scratch.path(last)).unwrap();
+    assert_eq!(scratch.refuses(RESUME_CUT), format!("{last}: is a folder; a file is needed here"));
 }
 
 #[test]
@@ -225,6 +250,15 @@ fn changed_images_are_accepted_on_request() {
     let ran = scratch.succeeds(&format!("{RESUME_CUT} --accept-changes"));
     assert_eq!(ran.err.matches("was made with other training images").count(), 1, "{}", ran.err);
     assert!(scratch.read("cut/model.safetensors") != scratch.read("run/model.safetensors"));
+    let protocol = || {
+        scratch.succeeds("evaluate --model cut/model.safetensors --data cloth --out cut");
+        scratch.json("cut/metrics.json")["protocol"].as_str().unwrap().to_owned()
+    };
+    assert!(protocol().contains("; other training images after step 2; "), "{}", protocol());
+    // The checkpoint remembers it, and that is no second change.
+    scratch.succeeds(&format!("{RESUME_CUT} --steps 6 --accept-changes"));
+    let words = "; other training images after step 2 and lengthened after step 4 of 4; ";
+    assert!(protocol().contains(words), "{}", protocol());
 }
 
 #[test]
@@ -247,6 +281,7 @@ fn a_damaged_log_stops_neither_a_run_nor_its_evaluation() {
         assert_eq!(ran.err.matches(&format!("warning: other/{words}")).count(), 1, "{}", ran.err);
         let steps: Vec<u64> = Log::read(&scratch.path("other/log.jsonl")).unwrap().iter().map(|entry| entry.step).collect();
         assert_eq!(steps, [1, 2, 3, 4]);
+        assert_eq!(scratch.read("other/log.jsonl.damaged"), scratch.read("cut/log.jsonl"));
         fs::remove_dir_all(scratch.path("other")).unwrap();
     }
 }
