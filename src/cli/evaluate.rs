@@ -111,6 +111,7 @@ fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
         maps.as_ref().map_or(Ok(()), |folder| folder.write(test, image, heatmap))
     };
     let measured = evaluate_test_set(&detector, &test_set, arguments.resolution, keep)?;
+    maps.iter().try_for_each(MapFolder::settle)?;
     bar.finish_and_clear();
     match &measured {
         Measured::Complete(report) => conclude(arguments, &outputs, (&detector, category, report))?,

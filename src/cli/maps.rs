@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use crate::data::{Category, Dataset, Image, Plane, TestImage, check_output_folder, row_major};
 use crate::detect::metrics::resize_bilinear;
-use crate::disk::{Outputs, npy};
+use crate::disk::{Outputs, npy, waits};
 use crate::{Error, Result};
 use tiff::encoder::{TiffEncoder, colortype::Gray32Float};
 
@@ -21,7 +21,7 @@ impl MapFolder {
         let folder = root.join(&category.name).join("test");
         check_output_folder(&folder)?;
         data.check_outside(&folder)?;
-        let own = Self(Outputs::new(&folder, "evaluate", overwrite)?);
+        let own = Self(Outputs::new(&folder, "evaluate", overwrite)?.in_haste());
         for test in &category.test {
             own.files(test).iter().try_for_each(|path| own.0.check(path))?;
         }
@@ -31,6 +31,16 @@ impl MapFolder {
     /// `DIR/CATEGORY/test`.
     pub fn path(&self) -> &Path {
         self.0.folder()
+    }
+
+    /// Waits until all heatmaps are on the disk.
+    ///
+    /// # Errors
+    /// The disk cannot take one of them.
+    pub fn settle(&self) -> Result<()> {
+        self.0.settle()?;
+        log::debug!("waited {} times for the disk", waits());
+        Ok(())
     }
 
     /// The files of a test image, `.npy` and `.tiff`.

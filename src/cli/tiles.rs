@@ -1,10 +1,10 @@
 //! Options for pictures that are seen in tiles.
 
-use crate::Result;
 use crate::detect::{Detector, Tiling};
 use crate::ops::Backend;
 
 use super::output::note;
+use crate::{Error, Result};
 
 /// How large pictures are divided.
 #[derive(clap::Args)]
@@ -28,6 +28,9 @@ impl TileOptions {
         let detection = &mut detector.settings_mut().detection;
         if let Some(tile) = self.tile {
             (detection.tile, detection.overlap) = (Some(tile), None);
+        }
+        if self.overlap.is_some() && detection.tile.unwrap_or(0) == 0 {
+            return Err(Error::argument("--overlap is of tiles, and the model has none; give --tile, too"));
         }
         detection.overlap = self.overlap.or(detection.overlap);
         let now = detector.tiling()?;

@@ -2,11 +2,11 @@
 //!
 //! PNG, JPEG, TIFF, BMP, WebP and PNM files are recognised by their content, not by their name. They may be grey or in colour; palettes are
 //! expanded, 8-bit values are divided by 255, 16-bit values by 65535 or by a given white, and floating-point values are white at 1. An
-//! alpha channel is composited over white, and pictures are turned as their EXIF data say. Colour profiles and gamma are ignored: values
+//! alpha channel is composited over white, in a mask over black, and pictures are turned as their EXIF data say. Colour profiles and gamma are ignored: values
 //! are taken as they are stored. `paper/interface.md` has the table of formats.
 
 use std::fmt::Display;
-use std::io::Write;
+use std::io::{BufReader, Read, Seek, Write};
 use std::path::Path;
 
 use image::codecs::jpeg::JpegEncoder;
@@ -22,6 +22,9 @@ use crate::error::{Error, Result};
 
 /// The largest file that is opened, in bytes: twice an uncompressed 64 Mpx image with four 16-bit channels.
 pub(super) const MAX_BYTES: u64 = MAX_PIXELS * 16;
+
+/// Bytes at the beginning of a file by which its format is recognised.
+pub(super) const START: u64 = 64;
 
 /// The formats that are read, in words.
 pub(super) const READ_FORMATS: &str = "PNG, JPEG, TIFF, BMP, WebP and PNM";
@@ -56,28 +59,43 @@ pub fn read_image_with(path: &Path, white_level: f64) -> Result<Image> {
 pub fn read_with_levels(path: &Path, white_level: f64) -> Result<(Image, Option<Levels>)> {
     let refuse = |reason| Error::file(path, reason);
     let samples = read_samples(path)?;
-    let levels = samples.levels().map_err(refuse)?;
+    let levels = samples.levels(0).map_err(refuse)?;
     let pixels = samples.over_white(white_level).map_err(refuse)?;
     let [height, width] = samples.sides();
     let image = image(height, width, pixels).map_err(|error| Error::file(path, error))?;
     Ok((image, levels))
 }
 
-/// Height and width of an image file as it is to be seen, without decoding its pixels.
+/// Height and width of an image file as it is to be seen, without decoding its pixels. Of PNG, TIFF and PNM no more than the header is read.
 ///
 /// # Errors
 /// A file that cannot be opened, is not an image in one of these formats, has no pixel, or is larger than [`MAX_PIXELS`].
 pub fn read_size(path: &Path) -> Result<[u32; 2]> {
-    read_checked(path).map(|(_, _, size)| size)
+    let refuse = |error| Error::read(path, error);
+    let (mut file, _) = bounded::open(path, MAX_BYTES)?;
+    let mut start = Vec::new();
+    (&file).take(START).read_to_end(&mut start).map_err(refuse)?;
+    let format = format(path, &start)?;
+    file.rewind().map_err(refuse)?;
+    match decode::size_in(format, BufReader::new(file)) {
+        Some([height, width]) => check_size(path, height, width).map(|_| [height, width]),
+        // What is wrong with the header is said by the whole file.
+        None => read_checked(path).map(|(_, _, size)| size),
+    }
 }
 
-/// Reads a ground-truth mask: 1 where the mean of the channels exceeds 0.5 (anomalous), else 0. Of a mask that nowhere exceeds 0.5 and has only black
+/// Reads a ground-truth mask: 1 where the mean of the channels exceeds 0.5 (anomalous), else 0. An alpha channel is composited over black, so that a
+/// transparent pixel marks nothing. Of a mask that nowhere exceeds 0.5 and has only black
 /// and one other value, as with 0 and 1 for 0 and 255, the other value counts as anomalous. A black mask has no anomalous pixel.
 ///
 /// # Errors
 /// As [`read_image`]; a mask with other values of which none exceeds one half.
 pub fn read_mask(path: &Path) -> Result<Plane> {
-    let means = read_image(path)?.map_axis(Axis(2), |rgb| rgb.iter().sum::<f32>() / 3.0);
+    let samples = read_samples(path)?;
+    let [height, width] = samples.sides();
+    let finite = samples.levels(0).and_then(|_| samples.over_black()).map_err(|reason| Error::file(path, reason))?;
+    let image = image(height, width, finite).map_err(|error| Error::file(path, error))?;
+    let means = image.map_axis(Axis(2), |rgb| rgb.iter().sum::<f32>() / 3.0);
     let brightest = means.iter().copied().fold(0.0, f32::max);
     if brightest == 0.0 || brightest > 0.5 {
         return Ok(means.mapv(|mean| f32::from(mean > 0.5)));
@@ -211,6 +229,40 @@ mod tests {
         }
         for byte in 0..=255_u8 {
             assert_eq!(to_byte(f32::from(byte) / 255.0), byte);
+        }
+    }
+
+    #[test]
+    fn a_transparent_pixel_of_a_mask_marks_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mask.png");
+        // Transparent white and black, white, black, half transparent white twice.
+        let pixels = [[255, 0], [0, 0], [255, 255], [0, 255], [255, 127], [255, 129]].concat();
+        let mut bytes = Vec::new();
+        PngEncoder::new(&mut bytes).write_image(&pixels, 6, 1, ExtendedColorType::La8).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+        assert_eq!(read_mask(&path).unwrap(), ndarray::array![[0.0, 0.0, 1.0, 0.0, 0.0, 1.0]]);
+        assert_eq!(read_image(&path).unwrap()[[0, 1, 0]], 1.0, "an image is composited over white");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn for_the_size_of_a_large_file_its_header_is_read() {
+        let read_by_this_thread = || -> u64 {
+            let text = std::fs::read_to_string("/proc/thread-self/io").unwrap();
+            text.lines().find_map(|line| line.strip_prefix("rchar: ")?.parse().ok()).unwrap()
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let png = encode_png(&Image::zeros((3, 5, 3))).unwrap();
+        for (name, bytes) in [("a.png", &png[..]), ("a.pgm", b"P5 5 3 255 ")] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            // The rest of the file is a hole.
+            std::fs::OpenOptions::new().append(true).open(&path).unwrap().set_len(32 << 20).unwrap();
+            let before = read_by_this_thread();
+            assert_eq!(read_size(&path).unwrap(), [3, 5], "{name}");
+            let read = read_by_this_thread() - before;
+            assert!(read < 1 << 20, "{name}: {read} bytes were read");
         }
     }
 

@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::file::READ_FORMATS;
 use super::kinds::{Kinds, keyed};
-use super::listing::{Listing, Skipped, check_folder, entries, is_folder, is_picture, no_image, shown};
+use super::listing::{Listing, Skipped, check_folder, entries, is_folder, is_foreign, is_picture, no_image, shown};
 use super::test_image::{GOOD, TestImage};
 use crate::error::{Error, Result};
 
@@ -91,9 +91,8 @@ impl Category {
         let needs_masks = is_complete || is_folder(&truth)?;
         let (mut kinds, mut skipped) = (Kinds::default(), Vec::new());
         for (kind, path) in subfolders(&folder, &mut skipped)? {
-            let listing = Listing::of(&path)?;
+            let listing = listed(&path, &mut skipped);
             kinds.add_kind(&kind, &path, &listing);
-            skipped.extend(listing.skipped);
         }
         let masks = masks_below(&truth, &mut skipped)?;
         let (test, others) = kinds.with_masks(masks)?;
@@ -130,24 +129,38 @@ fn without_mask(test: &TestImage, truth: &Path) -> String {
 fn masks_below(truth: &Path, skipped: &mut Vec<Skipped>) -> Result<Vec<(Vec<u8>, PathBuf)>> {
     let mut masks = Vec::new();
     for (kind, path) in subfolders(truth, skipped)? {
-        let mut listing = Listing::of(&path)?;
-        skipped.append(&mut listing.skipped);
-        masks.extend(keyed(Path::new(&kind), &path, listing));
+        masks.extend(keyed(Path::new(&kind), &path, listed(&path, skipped)));
     }
     Ok(masks)
 }
 
-/// The subfolders of `folder` by name; none if `folder` does not exist. An image directly in `folder` is skipped.
+/// The images of a kind; none if its folder cannot be listed, which is skipped then.
+fn listed(folder: &Path, skipped: &mut Vec<Skipped>) -> Listing {
+    let mut listing = Listing::of(folder).unwrap_or_else(|error| {
+        skipped.push(Skipped::new(folder, &error));
+        Listing::default()
+    });
+    skipped.append(&mut listing.skipped);
+    listing
+}
+
+/// The subfolders of `folder` by name, without those of other programs; none if `folder` does not exist. An image directly in `folder` and a link in a
+/// circle are skipped.
 fn subfolders(folder: &Path, skipped: &mut Vec<Skipped>) -> Result<BTreeMap<OsString, PathBuf>> {
     let mut found = BTreeMap::new();
     if !is_folder(folder)? {
         return Ok(found);
     }
     for path in entries(folder)? {
-        if is_folder(&path)? {
-            found.insert(path.file_name().unwrap_or_default().to_owned(), path);
-        } else if is_picture(&path) {
-            skipped.push(Skipped::new(&path, &Error::file(&path, "this image is not in a folder good or DEFECT")));
+        match is_folder(&path) {
+            Ok(true) if !is_foreign(&path) => {
+                found.insert(path.file_name().unwrap_or_default().to_owned(), path);
+            }
+            Ok(false) if is_picture(&path) => {
+                skipped.push(Skipped::new(&path, &Error::file(&path, "this image is not in a folder good or DEFECT")));
+            }
+            Ok(_) => {}
+            Err(error) => skipped.push(Skipped::new(&path, &error)),
         }
     }
     Ok(found)

@@ -43,11 +43,11 @@ pub fn check_levels(found: &[Option<Levels>], white_level: f64) -> Result<Option
             is_idle.then(|| format!("{KEY} = {white_level} has no effect: no training image has more than 8 bits per sample"))
         );
     };
-    let (reason, white) = (reason(&deep, "training ", white_level), brightest.white_at(white_level));
+    let (largest, white) = (largest_in_words(&deep, "training ", white_level), brightest.white_at(white_level));
     if brightest.largest > BRIGHT * white {
         return match brightest.is_float && white_level == 0.0 {
-            true => Err(Error::config(KEY, format!("{reason}; set it to the value that is white in these images"))),
-            false => Ok(Some(format!("{KEY}: {reason}: all above that is white, too"))),
+            true => Err(Error::config(KEY, format!("{largest}; set it to the value that is white in these images"))),
+            false => Ok(Some(format!("{KEY}: {largest}: all above that is white, too"))),
         };
     }
     Ok(is_dark(brightest, white).then(|| {
@@ -55,7 +55,7 @@ pub fn check_levels(found: &[Option<Levels>], white_level: f64) -> Result<Option
             Some((bits, level)) if !brightest.is_float => format!("set {KEY} = {level} if the camera has {bits} bits"),
             _ => format!("set {KEY} to the value that is white"),
         };
-        format!("{reason}, so they are nearly black; {advice}")
+        format!("{largest}, so they are nearly black; {advice}")
     }))
 }
 
@@ -63,13 +63,13 @@ pub fn check_levels(found: &[Option<Levels>], white_level: f64) -> Result<Option
 pub fn doubt_about_levels(found: &[Option<Levels>], white_level: f64) -> Option<String> {
     let deep: Vec<Levels> = found.iter().copied().flatten().collect();
     let brightest = brightest(&deep, white_level)?;
-    let (reason, white) = (reason(&deep, "", white_level), brightest.white_at(white_level));
+    let (largest, white) = (largest_in_words(&deep, "", white_level), brightest.white_at(white_level));
     let what = match brightest.largest {
-        largest if largest > BRIGHT * white => ": all above that is white, too",
+        value if value > BRIGHT * white => ": all above that is white, too",
         _ if is_dark(brightest, white) => ", so they are nearly black",
         _ => return None,
     };
-    Some(format!("{reason}{what}; {KEY} is set in the training"))
+    Some(format!("{largest}{what}; {KEY} is set in the training"))
 }
 
 /// The image whose largest value is nearest to white, or farthest above it.
@@ -78,7 +78,7 @@ fn brightest(deep: &[Levels], white_level: f64) -> Option<Levels> {
 }
 
 /// The largest value in words; `which` images they are, with a space after it.
-fn reason(deep: &[Levels], which: &str, white_level: f64) -> String {
+fn largest_in_words(deep: &[Levels], which: &str, white_level: f64) -> String {
     let (count, images) = (deep.len(), if deep.len() == 1 { "image" } else { "images" });
     let of = |value: fn(&Levels, f64) -> f64| brightest(deep, white_level).map_or(0.0, |own| value(&own, white_level));
     let (largest, white) = (of(|own, _| own.largest), of(Levels::white_at));

@@ -261,7 +261,8 @@ pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-fn is_foreign(folder: &Path) -> bool {
+/// Whether a folder is one of another program or of the system.
+pub(super) fn is_foreign(folder: &Path) -> bool {
     folder.file_name().is_some_and(|name| FOREIGN.iter().any(|foreign| name == *foreign))
 }
 

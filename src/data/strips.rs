@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use image::ImageFormat;
 
 use super::decode::{self, MAX_PIXELS, RowDecoder, Source};
+use super::file::START;
 use super::image::{Image, image};
 use super::levels::Levels;
 use crate::disk::bounded;
@@ -18,14 +19,13 @@ const MOST_PIXELS: u64 = u32::MAX as u64;
 /// The largest file: such a picture, uncompressed, with four 16-bit channels.
 const MOST_BYTES: u64 = MOST_PIXELS * 8 + (1 << 20);
 
-/// Bytes at the beginning of a file by which its format is recognised.
-const START: u64 = 64;
-
 /// A picture, opened to be read from the top to the bottom.
 pub struct Strips {
     path: PathBuf,
     white_level: f64,
     rows: RowDecoder,
+    /// Number of the next row.
+    next: usize,
     /// Of the rows read.
     levels: Option<Levels>,
 }
@@ -56,7 +56,7 @@ impl Strips {
         if pixels == 0 || pixels > MOST_PIXELS {
             return Err(Error::file(path, format!("has {height}x{width} = {pixels} pixels; 1 to {MOST_PIXELS} are possible")));
         }
-        Ok(Self { path: path.to_owned(), white_level, rows, levels: None })
+        Ok(Self { path: path.to_owned(), white_level, rows, next: 0, levels: None })
     }
 
     /// The same picture, opened anew.
@@ -89,7 +89,8 @@ impl Strips {
     pub fn next(&mut self, count: usize) -> Result<Image> {
         let refuse = |reason| Error::file(&self.path, reason);
         let samples = self.rows.next(count).map_err(refuse)?;
-        let levels = samples.levels().map_err(refuse)?;
+        let levels = samples.levels(self.next).map_err(refuse)?;
+        self.next += count;
         self.levels = [self.levels, levels].into_iter().flatten().max_by(|a, b| a.largest.total_cmp(&b.largest));
         let [height, width] = samples.sides();
         let pixels = samples.over_white(self.white_level).map_err(refuse)?;
@@ -202,6 +203,14 @@ mod tests {
                 assert_eq!((in_strips(&mut own, counts), own.levels()), (image, levels), "{counts:?}");
             }
         }
+        let mut broken = floats;
+        broken[4 * 5 + 2] = f32::NAN;
+        let bytes = tiff::<colortype::Gray32Float>(Compression::Uncompressed, [7, 5], &broken);
+        let (_folder, path) = written("a.tif", &bytes);
+        let mut own = Strips::open(&path, 0.0).unwrap();
+        own.next(3).unwrap();
+        let text = own.next(2).unwrap_err().to_string();
+        assert!(text.ends_with("a.tif: has the value NaN in row 4, column 2; values must be finite"), "{text}");
         let (_folder, path) = written("a.tif", &files[0][..files[0].len() / 2]);
         assert!(Strips::open(&path, 0.0).is_err());
     }

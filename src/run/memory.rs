@@ -215,6 +215,7 @@ fn address_space(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::TestImage;
     use crate::model::Autoencoder;
     use crate::train::OptimiserConfig;
 
@@ -255,6 +256,24 @@ mod tests {
         let error = refused(&config(65_535, 8192, 2), 1, true, u64::MAX).unwrap_err().to_string();
         assert!(error.starts_with("config key `train.batch`: 65535 images of 8192x8192 pixels: "), "{error}");
         assert!(check(&[], Some(0)).is_ok() && check(&[Need { key: "", what: String::new(), bytes: 1 }], None).is_ok());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn maps_of_a_model_that_keeps_sizes_are_as_large_as_their_images() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.pgm");
+        std::fs::write(&path, "P5 8192 8192 255\n").unwrap();
+        let test = TestImage { path, defect: "good".into(), masks: Vec::new(), place: "good/a.pgm".into() };
+        // 4 TiB.
+        let category = Category { test: vec![test; 4096], ..Category::default() };
+        let check = |model| check_evaluation_memory(&category, Resolution::Model, model);
+        let text = check(Some(&Preparation::NATIVE)).unwrap_err().to_string();
+        assert!(text.starts_with("4096 maps of the size of their images would need at least 4.0 TiB"), "{text}");
+        let small = Preparation { size: 8, fit: Fit::Stretch, ..Preparation::NATIVE };
+        assert!(check(Some(&small)).is_ok() && check(None).is_ok());
+        let large = Preparation { size: 8192, ..small };
+        assert!(check(Some(&large)).unwrap_err().to_string().starts_with("4096 maps of 8192x8192 pixels would need"));
     }
 
     #[test]

@@ -171,7 +171,9 @@ fn maps_are_written_for_other_programs_and_have_the_metrics_of_the_evaluation() 
     std::fs::rename(scratch.path("cloth/test/good/000.png"), scratch.path("cloth/test/good/a.b.png")).unwrap();
     let image = orthoscope::data::Image::from_elem((40, 24, 3), 0.25);
     orthoscope::data::write_png(&scratch.path("cloth/test/good/001.png"), &image).unwrap();
-    let ran = scratch.succeeds("evaluate --model run/model.safetensors --data cloth --out new --maps maps/deep");
+    let ran = scratch.succeeds("evaluate --model run/model.safetensors --data cloth --out new --maps maps/deep -vv");
+    let waits = ran.err.lines().find_map(|line| line.split_once("waited ")?.1.split(' ').next()?.parse::<usize>().ok());
+    assert!(waits.is_some_and(|waits| waits < 8), "for 16 maps: {}", ran.err);
     assert!(ran.out.ends_with("wrote 8 maps as .tiff and .npy below maps/deep/cloth/test\n"), "{}", ran.out);
     assert_eq!(scratch.names("maps/deep/cloth/test"), scratch.names("cloth/test"));
     let names = ["001.npy", "001.tiff", "002.npy", "002.tiff", "a.b.npy", "a.b.tiff"];

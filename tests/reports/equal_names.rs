@@ -43,6 +43,11 @@ fn folders_with_equal_names_given_side_by_side_are_refused_with_what_to_do() {
     let text = scratch.refuses("detect --model run/model.safetensors --out found in/b in/a/deep");
     let remedy = "give one folder that holds both, or inspect them one after the other with another --out";
     assert_eq!(text, format!("in/a/deep/1.png: would get the same output name `1.png` as in/b/1.png; {remedy}"));
+    for name in ["a.jpg", "a.png", "a.png.png"] {
+        scratch.write(format!("one/{name}"), "no image");
+    }
+    let text = scratch.refuses("detect --model run/model.safetensors --out found one");
+    assert_eq!(text, "one/a.png.png: would get the same output name `a.png` as one/a.png; rename one of them");
 }
 
 #[test]

@@ -96,12 +96,13 @@ fn check_names(pictures: &[Picture]) -> Result<()> {
         if let Some(other) = taken.insert(name, path) {
             let reason = match other == path {
                 true => "is given twice".into(),
-                false => format!(
-                    "would get the same output name `{}` as {}; give one folder that holds both, or inspect them one after the other \
-                     with another --out",
-                    name.display(),
-                    other.display()
-                ),
+                false => {
+                    let remedy = match other.parent() == path.parent() {
+                        true => "rename one of them",
+                        false => "give one folder that holds both, or inspect them one after the other with another --out",
+                    };
+                    format!("would get the same output name `{}` as {}; {remedy}", name.display(), other.display())
+                }
             };
             return Err(Error::file(path, reason));
         }

@@ -2,7 +2,8 @@
 //! only the orientation is looked at.
 //!
 //! Every decoder gets the size first, from the header, and then fills a buffer that was reserved here: a file costs at most its own bytes,
-//! 1 GiB of samples and the image itself, beside what the decoder of a format needs for a row or a strip.
+//! 1 GiB of samples and the image itself, beside what the decoder of a format needs for a row or a strip. Bytes and samples count twice for a JPEG,
+//! which is decoded twice to see whether it is whole, the bytes for a TIFF with a palette, and the samples for a TIFF in planes or of less than 8 bits.
 
 mod buffer;
 mod jpeg;
@@ -17,7 +18,7 @@ mod tiff;
 mod tiff_directory;
 
 use std::borrow::Cow;
-use std::io::Cursor;
+use std::io::{Cursor, Seek};
 
 use image::ImageFormat;
 
@@ -53,6 +54,18 @@ pub(super) fn size(format: ImageFormat, bytes: &[u8]) -> Reason<[u32; 2]> {
         _ => plain::size(format, bytes),
     };
     Ok(orientation(format, bytes).upright(stored?))
+}
+
+/// The same of a file, of which only the header and EXIF data are read; `None` where the format does not allow that or the header tells no size.
+pub(super) fn size_in(format: ImageFormat, mut source: Source) -> Option<[u32; 2]> {
+    let orientation = match format {
+        ImageFormat::Png => png::exif(&mut source).map_or(Orientation::UPRIGHT, |block| Orientation::of_exif(&block)),
+        ImageFormat::Tiff => Orientation::of_tag(tiff::orientation_of(&mut source)),
+        ImageFormat::Pnm => Orientation::UPRIGHT,
+        _ => return None,
+    };
+    source.rewind().ok()?;
+    Some(orientation.upright(stored_size(format, source)?.ok()?))
 }
 
 /// The samples of a picture, whose size was checked.

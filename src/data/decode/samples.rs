@@ -159,11 +159,11 @@ impl Samples {
         self.orientation.upright(self.stored)
     }
 
-    /// The largest value of a colour, if samples have more than 8 bits.
+    /// The largest value of a colour, if samples have more than 8 bits. `first` is the number of the first of these rows in the picture.
     ///
     /// # Errors
     /// A value that is not finite, with its place as stored.
-    pub(in crate::data) fn levels(&self) -> Reason<Option<Levels>> {
+    pub(in crate::data) fn levels(&self, first: usize) -> Reason<Option<Levels>> {
         if self.kind == Kind::U8 {
             return Ok(None);
         }
@@ -173,7 +173,7 @@ impl Samples {
             for (channel, sample) in pixel.chunks_exact(bytes).enumerate() {
                 let value = self.kind.value(sample);
                 if !value.is_finite() {
-                    let (row, column) = (place / self.stored[1], place % self.stored[1]);
+                    let (row, column) = (first + place / self.stored[1], place % self.stored[1]);
                     return Err(format!("has the value {value} in row {row}, column {column}; values must be finite"));
                 }
                 if channel < colours {
@@ -193,6 +193,15 @@ impl Samples {
     /// The pixels as RGB in [0, 1], row by row as seen, composited over white. Samples of more than 8 bits are white at `white_level`; 0 means
     /// as the format says.
     pub(in crate::data) fn over_white(&self, white_level: f64) -> Reason<Vec<f32>> {
+        self.over(1.0, white_level)
+    }
+
+    /// The same over black.
+    pub(in crate::data) fn over_black(&self) -> Reason<Vec<f32>> {
+        self.over(0.0, 0.0)
+    }
+
+    fn over(&self, background: f32, white_level: f64) -> Reason<Vec<f32>> {
         let own = self.kind.white();
         let is_set = white_level > 0.0 && self.has_levels();
         let white = if is_set { white_level * (own / self.white) } else { own };
@@ -214,13 +223,13 @@ impl Samples {
             for (channel, (value, sample)) in values.iter_mut().zip(pixel).enumerate() {
                 *value = self.kind.relative(sample, if channel < colours { white } else { own });
             }
-            pixels.extend(self.blended(&values));
+            pixels.extend(self.blended(&values, background));
         }
         Ok(pixels)
     }
 
-    /// One pixel over white; straight alpha a gives `a v + (1 - a)`, colours multiplied by it `v + (1 - a)`.
-    fn blended(&self, values: &[f32; 5]) -> [f32; 3] {
+    /// One pixel over a background b; straight alpha a gives `a v + (1 - a) b`, colours multiplied by it `v + (1 - a) b`.
+    fn blended(&self, values: &[f32; 5], b: f32) -> [f32; 3] {
         let rgb = match &self.colour {
             Colour::Grey => [values[0]; 3],
             Colour::Rgb => [values[0], values[1], values[2]],
@@ -233,8 +242,8 @@ impl Samples {
         let a = values[self.colour.channels().min(4)];
         let blended = match self.alpha {
             None => rgb,
-            Some(Alpha::Straight) => rgb.map(|v| a * v + (1.0 - a)),
-            Some(Alpha::Multiplied) => rgb.map(|v| v + (1.0 - a)),
+            Some(Alpha::Straight) => rgb.map(|v| a * v + (1.0 - a) * b),
+            Some(Alpha::Multiplied) => rgb.map(|v| v + (1.0 - a) * b),
         };
         blended.map(|v| v.clamp(0.0, 1.0))
     }
@@ -258,6 +267,11 @@ mod tests {
         assert_eq!(pixels(Colour::Rgb, straight, &[0.0, 0.5, 1.0, 0.5]), [0.5, 0.75, 1.0]);
         assert_eq!(pixels(Colour::Rgb, Some(Alpha::Multiplied), &[0.0, 0.25, 0.5, 0.5]), [0.5, 0.75, 1.0]);
         assert_eq!(pixels(Colour::Rgb, None, &[0.1, 0.2, 0.3]), [0.1, 0.2, 0.3]);
+        for (alpha, seen) in [(Alpha::Straight, 0.125), (Alpha::Multiplied, 0.25)] {
+            let raw = [0.25_f32, 0.5].iter().flat_map(|value| value.to_ne_bytes()).collect();
+            let samples = Samples::new([1, 1], Colour::Grey, Some(alpha), Kind::F32, raw);
+            assert_eq!(samples.over_black().unwrap(), [seen; 3], "{alpha:?}");
+        }
         assert_eq!(pixels(Colour::Cmyk, None, &[0.0, 0.5, 1.0, 0.5]), [0.5, 0.25, 0.0]);
     }
 
@@ -277,7 +291,7 @@ mod tests {
         assert_eq!(deep([4095, 65535]).over_white(0.0).unwrap(), [4095.0 / 65535.0; 3]);
         assert_eq!(deep([9000, 65535]).over_white(4095.0).unwrap(), [1.0; 3]);
         let shallow = Samples::new([1, 1], Colour::Grey, None, Kind::U8, vec![51]);
-        assert_eq!((shallow.over_white(4095.0).unwrap(), shallow.levels()), (vec![0.2; 3], Ok(None)));
+        assert_eq!((shallow.over_white(4095.0).unwrap(), shallow.levels(0)), (vec![0.2; 3], Ok(None)));
         // A file whose white is 1023, brought to 65535: the half of that is 512 of 1023.
         let named = deep([32767, 65535]).with_white(1023.0);
         assert!((named.over_white(1023.0).unwrap()[0] - 0.5).abs() < 1e-4);
@@ -290,9 +304,9 @@ mod tests {
             let raw = values.iter().flat_map(|value| value.to_ne_bytes()).collect();
             Samples::new([1, 2], Colour::Grey, Some(Alpha::Straight), Kind::F32, raw)
         };
-        assert_eq!(made(&[0.5, 9.0, 0.25, 9.0]).levels().unwrap().map(|levels| levels.largest), Some(0.5));
-        let text = made(&[0.5, 1.0, f32::NAN, 1.0]).levels().unwrap_err();
+        assert_eq!(made(&[0.5, 9.0, 0.25, 9.0]).levels(0).unwrap().map(|levels| levels.largest), Some(0.5));
+        let text = made(&[0.5, 1.0, f32::NAN, 1.0]).levels(0).unwrap_err();
         assert_eq!(text, "has the value NaN in row 0, column 1; values must be finite");
-        assert!(made(&[f32::INFINITY, 1.0, 0.0, 1.0]).levels().is_err());
+        assert!(made(&[f32::INFINITY, 1.0, 0.0, 1.0]).levels(0).is_err());
     }
 }

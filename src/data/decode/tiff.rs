@@ -68,6 +68,11 @@ pub(super) fn size_of(source: impl Read + Seek) -> Reason<[u32; 2]> {
     Ok([height, width])
 }
 
+/// The value of the tag `Orientation` in a file.
+pub(super) fn orientation_of(source: impl Read + Seek) -> Option<u16> {
+    decoder(source).ok()?.find_tag_unsigned(Tag::Orientation).ok().flatten()
+}
+
 fn opened(bytes: &[u8]) -> Reason<Decoder<Cursor<Cow<'_, [u8]>>>> {
     let source = palette::as_grey(bytes).map_or(Cow::Borrowed(bytes), Cow::Owned);
     decoder(Cursor::new(source))

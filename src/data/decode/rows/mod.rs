@@ -77,3 +77,31 @@ pub(in crate::data) fn stored_size(format: ImageFormat, source: Source) -> Optio
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::io::BufReader;
+
+    #[test]
+    fn rows_that_are_appended_leave_those_before_as_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let samples = [1, 2, 3, 4];
+        let mut file = Vec::new();
+        let mut encoder = ::png::Encoder::new(&mut file, 1, 2);
+        encoder.set_color(::png::ColorType::Grayscale);
+        encoder.set_depth(::png::BitDepth::Sixteen);
+        encoder.write_header().unwrap().write_image_data(&samples).unwrap();
+        let pnm = [&b"P5 1 2 65535 "[..], &samples].concat();
+        for (format, bytes) in [(ImageFormat::Png, file), (ImageFormat::Pnm, pnm)] {
+            let path = folder.path().join("a");
+            std::fs::write(&path, bytes).unwrap();
+            let mut own = RowDecoder::open(format, BufReader::new(File::open(&path).unwrap())).unwrap();
+            let mut raw = Vec::new();
+            own.rows.append(1, &mut raw).unwrap();
+            own.rows.append(1, &mut raw).unwrap();
+            assert_eq!(raw, [0x0102_u16, 0x0304].map(u16::to_ne_bytes).concat(), "{format:?}");
+        }
+    }
+}

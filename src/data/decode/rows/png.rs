@@ -32,12 +32,13 @@ pub(super) fn open(mut source: Source) -> Reason<Opened> {
 impl Rows for PngRows {
     fn append(&mut self, count: usize, raw: &mut Vec<u8>) -> Reason<()> {
         let words = |error: png::DecodingError| broken("PNG", &error);
+        let before = raw.len();
         for _ in 0..count {
             let row = self.reader.next_row().map_err(words)?;
             raw.extend_from_slice(row.ok_or("the PNG data end before the last row")?.data());
             self.left -= 1;
         }
-        in_order_of_the_machine(self.kind, raw);
+        in_order_of_the_machine(self.kind, &mut raw[before..]);
         if self.left == 0 {
             self.reader.finish().map_err(words)?;
         }

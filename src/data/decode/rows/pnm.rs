@@ -47,12 +47,12 @@ pub(super) fn open(source: Source) -> Reason<Opened> {
 
 impl Rows for PnmRows {
     fn append(&mut self, count: usize, raw: &mut Vec<u8>) -> Reason<()> {
-        let bytes = count * self.row;
+        let (bytes, before) = (count * self.row, raw.len());
         let read = self.source.by_ref().take(bytes as u64).read_to_end(raw).map_err(|error| broken("PNM", &error))?;
         if read < bytes {
             return Err("the PNM data end before the last row".to_owned());
         }
-        in_order_of_the_machine(self.kind, raw);
+        in_order_of_the_machine(self.kind, &mut raw[before..]);
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use tiff::decoder::{ChunkType, Decoder};
 use tiff::tags::Tag;
 
-use super::super::buffer::buffer;
+use super::super::buffer::{MAX_SAMPLE_BYTES, buffer};
 use super::super::orientation::Orientation;
 use super::super::reason::{Reason, broken};
 use super::super::samples::Samples;
@@ -44,10 +44,20 @@ pub(super) fn open(source: Source) -> Reason<Opened> {
 impl TiffRows {
     fn read_strip(&mut self) -> Reason<()> {
         let (width, height) = self.decoder.chunk_data_dimensions(self.next);
-        self.strip = buffer(u64::from(height) * self.row as u64, [height as usize, width as usize])?;
+        let bytes = u64::from(height) * self.row as u64;
+        check_strip(bytes)?;
+        self.strip = buffer(bytes, [height as usize, width as usize])?;
         self.decoder.read_chunk_bytes(self.next, &mut self.strip).map_err(|error| broken("TIFF", &error))?;
         (self.next, self.given) = (self.next + 1, 0);
         Ok(())
+    }
+}
+
+/// Refuses a strip that is too large to be in memory.
+fn check_strip(bytes: u64) -> Reason<()> {
+    match bytes > MAX_SAMPLE_BYTES {
+        true => Err(format!("has strips of {bytes} bytes, the limit is {MAX_SAMPLE_BYTES}; save it with fewer rows in a strip")),
+        false => Ok(()),
     }
 }
 
@@ -63,5 +73,17 @@ impl Rows for TiffRows {
             self.given += taken;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_strip_that_is_too_large_the_rows_are_the_remedy() {
+        assert_eq!(check_strip(MAX_SAMPLE_BYTES), Ok(()));
+        let text = check_strip(MAX_SAMPLE_BYTES + 1).unwrap_err();
+        assert_eq!(text, "has strips of 1073741825 bytes, the limit is 1073741824; save it with fewer rows in a strip");
     }
 }
