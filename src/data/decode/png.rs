@@ -96,6 +96,9 @@ pub(super) fn exif(mut source: impl Read + Seek) -> Option<Vec<u8>> {
             source.take(MAX_EXIF.min(length.into())).read_to_end(&mut content).ok()?;
             return Some(content);
         }
+        if &kind == b"IEND" {
+            return None;
+        }
         source.seek_relative(i64::from(length) + CHECKSUM).ok()?;
     }
 }
