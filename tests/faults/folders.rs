@@ -145,27 +145,6 @@ fn folders_of_other_programs_and_links_in_a_circle_are_no_kinds_of_defects() {
 }
 
 #[test]
-fn folders_of_other_programs_and_links_in_a_circle_are_no_kinds_of_defects() {
-    let scratch = Scratch::new();
-    for place in ["test/@eaDir", "test/__MACOSX/hole", "ground_truth/@eaDir"] {
-        scratch.write(format!("cloth/{place}/000.png"), scratch.read("cloth/test/good/000.png"));
-    }
-    #[cfg(unix)]
-    for part in ["test", "ground_truth"] {
-        std::os::unix::fs::symlink("loop", scratch.path(format!("cloth/{part}/loop"))).unwrap();
-    }
-    let ran = scratch.succeeds(EVALUATE);
-    let metrics = scratch.json("new/metrics.json");
-    assert_eq!(metrics["image_auroc_by_kind"].as_object().unwrap().len(), 5, "{metrics}");
-    #[cfg(unix)]
-    {
-        assert!(ran.err.contains("2 of 10 files skipped: test/loop: cannot be read: "), "{}", ran.err);
-        let names: Vec<&str> = metrics["skipped"].as_array().unwrap().iter().map(|one| one["file"].as_str().unwrap()).collect();
-        assert_eq!(names, ["test/loop", "ground_truth/loop"]);
-    }
-}
-
-#[test]
 fn masks_of_good_images_must_be_black() {
     use orthoscope::data::{Plane, write_mask_png};
     let scratch = Scratch::new();
