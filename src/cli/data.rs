@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::data::{
     Family, GenerateOptions, check_output_folder, check_validation_folder, encode_png, generate_all, write_validation_set,
@@ -128,10 +128,20 @@ fn validation(arguments: &Validation) -> anyhow::Result<()> {
     say(format_args!("wrote {}: {}", arguments.out.display(), counts(&set, &held_out, defects)))
 }
 
+/// Checks that a file to be written is named as what it will be.
+fn check_png(path: &Path) -> crate::Result<()> {
+    match path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
+        true => Ok(()),
+        false => Err(crate::Error::file(path, "will be a PNG file; choose a name that ends in .png")),
+    }
+}
+
 fn preview(arguments: &Preview) -> anyhow::Result<()> {
     let data = arguments.images.dataset();
     let inputs = [data.train_images()?.images, arguments.config.clone()].concat();
     let outputs = Outputs::single(&arguments.out, "data preview", arguments.overwrite, &inputs)?;
+    data.check_outside(outputs.folder())?;
+    check_png(&arguments.out)?;
     let config = Config::read_layers(&arguments.config, arguments.textures.as_deref())?;
     let loaded = load_training_set(&config, &data)?;
     loaded.warn(&data);

@@ -116,7 +116,10 @@ enum Command {
 
 /// Runs the command line and returns its exit code. `verify` knows the claims of the theory and these, whose ids must differ from theirs.
 pub fn main(own: &[&'static Claim]) -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return output::explain(&error),
+    };
     let level = ["warn", "info", "debug"][usize::from(arguments.verbose.min(2))];
     start_log(level);
     signals::outlive_file_limit();

@@ -1,9 +1,11 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::Path;
+use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use crate::error::system_words;
+pub use crate::report::steering::harmless;
 use crate::report::steering::is_steering;
 use crate::report::table::Screen;
 use console::Term;
@@ -87,14 +89,16 @@ pub fn note(line: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{}", harmless(&line));
 }
 
-/// `line` with control characters, which may come from a file or its name and would steer the terminal or forge a line, as `\u{1b}`. Every
-/// line that is printed goes through this.
-pub fn harmless(line: &impl Display) -> String {
-    let line = line.to_string();
-    if !line.chars().any(is_steering) {
-        return line;
+/// Prints what the parser of the command line has to say: help, the version, or what is wrong with the command.
+pub fn explain(error: &clap::Error) -> ExitCode {
+    let code = u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
+    match error.print().and_then(|()| io::stdout().flush()) {
+        Err(fault) if fault.kind() != io::ErrorKind::BrokenPipe => {
+            note(format_args!("error: standard output: {}", system_words(&fault)));
+            ExitCode::FAILURE
+        }
+        _ => code,
     }
-    line.chars().map(|sign| if is_steering(sign) { sign.escape_unicode().to_string() } else { sign.to_string() }).collect()
 }
 
 /// An error with its causes, in one sentence.

@@ -32,7 +32,8 @@ use super::watch::{PAGE_FILE, Watch};
     Ctrl-C saves a checkpoint and exits with 130; --resume continues to the same weights, bit for bit. A hang-up under nohup is ignored. \
     The checkpoint before the last one is kept in checkpoint.previous.safetensors and used if the last one is damaged.")]
 pub struct Arguments {
-    /// Config file; later ones override earlier ones [default: the settings that `orthoscope doctor --config` prints]
+    /// Config file; later ones override earlier ones [default: with --resume that of the run, else the settings that `orthoscope
+    /// doctor --config` prints]
     #[arg(long, value_name = "TOML")]
     config: Vec<PathBuf>,
     #[command(flatten)]
@@ -77,9 +78,18 @@ pub struct Arguments {
     device: DeviceOption,
 }
 
+/// The config files: those that are given, or with `--resume` that of the run.
+fn layers(arguments: &Arguments) -> Vec<PathBuf> {
+    let own = arguments.out.join(CONFIG_FILE);
+    match arguments.resume && arguments.config.is_empty() && own.is_file() {
+        true => vec![own],
+        false => arguments.config.clone(),
+    }
+}
+
 /// Trains.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let mut config = Config::read_layers(&arguments.config, arguments.textures.as_deref())?;
+    let mut config = Config::read_layers(&layers(arguments), arguments.textures.as_deref())?;
     config.train.steps = arguments.steps.unwrap_or(config.train.steps);
     config.seed = arguments.seed.unwrap_or(config.seed);
     config.output.validate_every = arguments.validate_every.unwrap_or(config.output.validate_every);

@@ -201,7 +201,10 @@ fn format(path: &Path, bytes: &[u8]) -> Result<ImageFormat> {
         return Err(Error::file(path, "is empty (0 bytes)"));
     }
     decode::format(bytes).map_err(|other| match other {
-        Some(other) => Error::file(path, format!("is a {other} file; {READ_FORMATS} are read")),
+        Some(other) => {
+            let article = if other.starts_with(['A', 'I', 'O']) { "an" } else { "a" };
+            Error::file(path, format!("is {article} {other} file; {READ_FORMATS} are read"))
+        }
         None => Error::file(path, format!("is not an image: its content is none of {READ_FORMATS}")),
     })
 }

@@ -78,7 +78,8 @@ impl Category {
 
     fn list(root: &Path, is_complete: bool) -> Result<Self> {
         check_folder(root)?;
-        let train = if root.join("train").is_dir() { train_images(root)?.images } else { Vec::new() };
+        // Without images, or without permission to list them, it only is unknown what was trained on.
+        let train = Listing::of(&root.join("train").join(GOOD)).map(|listing| listing.images).unwrap_or_default();
         let mut own = Self { name: category_name(root), train, roots: vec![(root.to_owned(), "")], ..Self::default() };
         if is_complete || root.join("test").is_dir() {
             own.list_test_images(root, is_complete)?;
@@ -122,7 +123,11 @@ fn reason_of_other(mask: &Path, truth: &Path, folder: &Path) -> String {
 }
 
 fn without_mask(test: &TestImage, truth: &Path) -> String {
-    format!("this defect image has no mask {}", test.output(truth, "_mask.png").display())
+    let mask = test.output(truth, "_mask.png");
+    match mask.is_file() {
+        true => format!("the mask {} of this defect image is a result of this program, or cannot be used", mask.display()),
+        false => format!("this defect image has no mask {}", mask.display()),
+    }
 }
 
 /// The masks of all kinds.

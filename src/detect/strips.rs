@@ -56,9 +56,9 @@ impl<B: Backend> Detector<B> {
         let settings = self.settings();
         let tiling = self.tiling()?.filter(|_| settings.preparation.keeps_size());
         let Some(tiling) = tiling else {
-            let reason =
-                "needs a model that keeps the size of pictures, and tiles; train with data.fit = \"native\", or give --tile";
-            return Err(Error::argument(format!("a picture of {height}x{width} pixels {reason}")));
+            let tiles = if settings.preparation.keeps_size() { ", or give --tile" } else { "" };
+            let reason = "needs a model that keeps the size of pictures, and tiles; train with data.fit = \"native\"";
+            return Err(Error::argument(format!("a picture of {height}x{width} pixels {reason}{tiles}")));
         };
         if (tiling.tile.min(height) as u64).saturating_mul(width as u64) > MAX_PIXELS {
             let reason = format!("a strip of {} rows of {width} pixels has more than {MAX_PIXELS} pixels", tiling.tile);

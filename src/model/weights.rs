@@ -12,6 +12,9 @@ use crate::error::{Error, Result};
 const OHWI_TO_OIHW: [usize; 4] = [0, 3, 1, 2];
 const OIHW_TO_OHWI: [usize; 4] = [0, 2, 3, 1];
 
+/// The weights in the folder of a finished training run.
+pub const MODEL_FILE: &str = "model.safetensors";
+
 /// Metadata key of the architecture, as JSON.
 const ARCHITECTURE: &str = "orthoscope.architecture";
 
@@ -64,6 +67,10 @@ impl WeightFile {
     /// A file that is unreadable, truncated, damaged or of another kind; parameters that are missing, unexpected or of the wrong shape;
     /// values that are not finite.
     pub fn read(path: &Path) -> Result<Self> {
+        let within = path.join(MODEL_FILE);
+        if within.is_file() {
+            return Err(Error::file(path, format!("is a folder; did you mean {}?", within.display())));
+        }
         let bytes = bounded::read(path, bounded::NUMBERS)?;
         Self::decode(&bytes).map_err(|error| error.in_file(path))
     }

@@ -2,7 +2,7 @@
 
 use console::{Style, truncate_str};
 
-use super::steering::is_steering;
+use super::steering::harmless;
 use super::wrap::{width, wrap};
 
 /// Spaces between two columns: the usual number, and that of a narrow table.
@@ -109,8 +109,8 @@ struct Layout {
 impl Table {
     /// A table without rows. An empty title is not shown.
     pub fn new(title: impl Into<String>, columns: impl Into<Vec<Column>>) -> Self {
-        let columns = columns.into().into_iter().map(|column| Column { heading: one_line(&column.heading), ..column });
-        Self { title: one_line(&title.into()), columns: columns.collect(), rows: Vec::new() }
+        let columns = columns.into().into_iter().map(|column| Column { heading: harmless(&column.heading), ..column });
+        Self { title: harmless(&title.into()), columns: columns.collect(), rows: Vec::new() }
     }
 
     /// Adds a row.
@@ -129,7 +129,7 @@ impl Table {
     }
 
     fn push<T: Into<Cell>>(&mut self, cells: impl IntoIterator<Item = T>, kind: Kind) {
-        let cells = cells.into_iter().map(Into::into).map(|Cell { text, style }| Cell { text: one_line(&text), style });
+        let cells = cells.into_iter().map(Into::into).map(|Cell { text, style }| Cell { text: harmless(&text), style });
         self.rows.push(Row { cells: cells.collect(), kind });
     }
 
@@ -256,11 +256,6 @@ fn longest_word(text: &str) -> usize {
     indent + text.split(' ').map(width).max().unwrap_or(0)
 }
 
-/// `text` without line breaks and other signs that would break the table or steer the terminal.
-fn one_line(text: &str) -> String {
-    text.chars().map(|character| if is_steering(character) { ' ' } else { character }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -353,9 +348,11 @@ C1  a title over all columns
     fn line_breaks_cannot_break_the_table() {
         let mut table = Table::new("", [Column::text("a\nb")]);
         table.row(["c\r\nd"]);
-        assert_eq!(table.render(WIDE), "a b\n────\nc  d\n");
+        assert_eq!(table.render(WIDE), "a\\u{a}b\n───────────\nc\\u{d}\\u{a}d\n");
         let mut table = Table::new("", [Column::text("kind")]);
         table.row(["a\u{202e}b\u{2028}c\u{2066}d"]);
-        assert_eq!(table.render(WIDE), "kind\n───────\na b c d\n", "signs that turn the direction of writing");
+        let shown = "a\\u{202e}b\\u{2028}c\\u{2066}d";
+        let rule = "─".repeat(shown.len());
+        assert_eq!(table.render(WIDE), format!("kind\n{rule}\n{shown}\n"), "signs that turn the direction of writing");
     }
 }

@@ -19,6 +19,7 @@ mod training;
 mod training_images;
 mod validation;
 
+pub use crate::model::MODEL_FILE;
 pub use budget::{parse_minutes, steps_within, time_step};
 pub use calibration::CalibrationImages;
 pub use comparison::{ComparedRun, RunResults, ScoredImage, differing_keys};
@@ -40,8 +41,6 @@ pub use training::{Outcome, TrainingJob, load_textures, source_of_held_out};
 pub use training_images::{TrainingImages, load_training_set};
 pub use validation::{VALIDATION_SEED, ValidationReport, check_held_out, validate_detector};
 
-/// File name of the weights that a run writes.
-pub const MODEL_FILE: &str = "model.safetensors";
 /// File name of the complete config that a run writes.
 pub const CONFIG_FILE: &str = "config.toml";
 /// File name of the log that a run writes, one JSON object per line.

@@ -20,6 +20,14 @@ fn generated_categories_have_the_expected_layout_and_counts() {
 }
 
 #[test]
+fn a_preview_is_a_png_beside_the_images() {
+    let scratch = Scratch::new();
+    let refused = |out: &str| scratch.refuses(&format!("data preview --data cloth --config c.toml --out {out}"));
+    assert_eq!(refused("new.jpg"), "new.jpg: will be a PNG file; choose a name that ends in .png");
+    assert_eq!(refused("cloth/train/good/x.png"), "cloth/train/good: is among the images of cloth/train; choose another folder");
+}
+
+#[test]
 fn a_preview_shows_the_batch_of_its_step() {
     let scratch = Scratch::new();
     let sheet = |name: &str, options: &str| {

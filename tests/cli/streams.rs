@@ -17,6 +17,11 @@ fn standard_output_on_a_full_disk_is_an_error() {
         assert_eq!(ran.code, 1, "{arguments:?}");
         assert_eq!(sentence(&ran.err), "standard output: No space left on device");
     }
+    for arguments in ["--help", "--version", "detect --help"] {
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let ran = told(orthoscope().args(arguments.split(' ')).stdout(full).output().unwrap());
+        assert_eq!((ran.code, sentence(&ran.err).as_str()), (1, "standard output: No space left on device"), "{arguments}");
+    }
 }
 
 #[test]

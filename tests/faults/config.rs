@@ -39,7 +39,8 @@ fn config_errors_are_one_sentence_with_the_key() {
         ("\u{7f}", "line 1, `\\u{7f}`: "),
     ] {
         scratch.write("c.toml", text);
-        for command in ["train --config c.toml --data cloth --out new", "data preview --config c.toml --data cloth --out new"] {
+        for command in ["train --config c.toml --data cloth --out new", "data preview --config c.toml --data cloth --out new.png"]
+        {
             let error = scratch.refuses(command);
             assert!(error.starts_with(&format!("c.toml: {reason}")), "{text:?}: {error}");
         }

@@ -116,6 +116,17 @@ fn an_image_that_is_too_large_is_found_by_its_header() {
 }
 
 #[test]
+fn an_empty_folder_of_training_images_does_not_stop_an_evaluation() {
+    let scratch = Scratch::new();
+    std::fs::remove_dir_all(scratch.path("cloth/train/good")).unwrap();
+    let evaluate = |out: &str| scratch.succeeds(&format!("evaluate --model run/model.safetensors --data cloth --out {out}"));
+    evaluate("without");
+    std::fs::create_dir(scratch.path("cloth/train/good")).unwrap();
+    evaluate("empty");
+    assert!(scratch.read("without/metrics.json") == scratch.read("empty/metrics.json"));
+}
+
+#[test]
 fn a_category_without_a_test_set_is_trained() {
     let (scratch, run) = reproduced(|scratch| {
         remove(scratch, "cloth/test");

@@ -124,11 +124,13 @@ fn alpha_palettes_inks_and_further_channels_are_as_stated() {
 #[test]
 fn kinds_that_are_not_read_say_what_to_do() {
     let signed = with(fields(1, 1, 16, 1, 1), FORMAT, &[2]);
-    assert!(refused(&strip(signed, vec![0; 2])).contains("has samples that are not supported"));
+    assert!(refused(&strip(signed, vec![0; 2])).starts_with("has signed integers of 16 bits, which are not supported; save it"));
     assert!(refused(&strip(fields(2, 1, 12, 1, 1), vec![0; 3])).ends_with("; save it with 8 or 16 bits"));
     assert!(refused(&strip(fields(1, 1, 8, 8, 3), vec![0; 3])).starts_with("the TIFF data cannot be read: "));
     let jpeg = with(fields(8, 8, 8, 1, 1), COMPRESSION, &[7]);
     assert!(refused(&strip(jpeg, vec![0; 64])).starts_with("the TIFF data cannot be read: "));
+    let cut = strip(fields(1, 1, 8, 1, 1), vec![0; 1]);
+    assert!(refused(&cut[..9]).ends_with("the file ends too early"), "{}", refused(&cut[..9]));
     let nan = with(fields(2, 1, 32, 1, 1), FORMAT, &[3]);
     assert_eq!(refused(&strip(nan, floats(&[0.5, f32::NAN]))), "has the value NaN in row 0, column 1; values must be finite");
     let extra = with(with(fields(1, 1, 8, 2, 4), EXTRA, &[0]), PREDICTOR, &[2]);

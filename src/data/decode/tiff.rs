@@ -120,6 +120,7 @@ pub(super) fn content<R: Read + Seek>(decoder: &mut Decoder<R>) -> Reason<Conten
         return Err(format!("has {stored} channels, at most {MAX_CHANNELS} are read"));
     }
     let colour = decoder.colortype().map_err(words)?;
+    let unknown = |kind: &str| format!("has colours that are not supported ({kind}); save it as grey or RGB");
     let (colours, channels) = match colour {
         ColorType::Gray(_) => (1, 1),
         ColorType::Multiband { num_samples, .. } => (1, num_samples),
@@ -127,7 +128,9 @@ pub(super) fn content<R: Read + Seek>(decoder: &mut Decoder<R>) -> Reason<Conten
         ColorType::RGBA(_) => (3, 4),
         ColorType::CMYK(_) => (4, 4),
         ColorType::CMYKA(_) => (4, 5),
-        other => return Err(format!("has colours that are not supported ({other:?}); save it as grey or RGB")),
+        ColorType::YCbCr(_) => return Err(unknown("YCbCr")),
+        ColorType::Lab(_) => return Err(unknown("Lab")),
+        _ => return Err(unknown("of another kind")),
     };
     let predictor: u16 = decoder.find_tag_unsigned(Tag::Predictor).map_err(words)?.unwrap_or(1);
     if channels < stored && predictor != 1 {
@@ -160,7 +163,15 @@ pub(super) fn kind(layout: &BufferLayoutPreference, bits: u8) -> Reason<Kind> {
         Some(DecodingSampleType::F16) => Kind::F16,
         Some(DecodingSampleType::F32) => Kind::F32,
         Some(DecodingSampleType::F64) => Kind::F64,
-        other => return Err(format!("has samples that are not supported ({other:?} of {bits} bits); save it with 8 or 16 bits")),
+        other => {
+            let what = match other {
+                Some(DecodingSampleType::I8 | DecodingSampleType::I16 | DecodingSampleType::I32 | DecodingSampleType::I64) => {
+                    "signed integers"
+                }
+                _ => "samples",
+            };
+            return Err(format!("has {what} of {bits} bits, which are not supported; save it with 8 or 16 bits"));
+        }
     };
     match bits < 8 || usize::from(bits) == 8 * kind.bytes() {
         true => Ok(kind),

@@ -11,6 +11,7 @@ use crate::detect::{Cutoffs, Threshold};
 use crate::report::document::{card, document, facts, header};
 use crate::report::html::escape;
 use crate::report::number::readable;
+use crate::report::steering::harmless;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -124,7 +125,7 @@ fn exact(value: f64) -> String {
 fn table_row(row: &Row, first: Option<Part>) -> String {
     let verdict = row.verdict();
     let stem = address(&row.name);
-    let name = escape(&crate::data::shown(row.name.as_os_str()));
+    let name = escape(&harmless(&crate::data::shown(row.name.as_os_str())));
     let link = match verdict {
         Verdict::Skipped => format!("<bdi>{}</bdi>", escape(&row.image)),
         _ => format!("<a href=\"{stem}{JSON}\"><bdi>{name}</bdi></a>"),
