@@ -176,8 +176,8 @@ fn the_disk_is_waited_for_once_and_not_for_each_picture() {
         rest.split_once(" times for the disk").unwrap().0.parse::<u32>().unwrap()
     };
     let (few, many) = (waits("cloth/test/bend"), waits("cloth"));
-    // On Linux once for the files of the pictures; then for the page and the table.
-    assert_eq!(few, if cfg!(target_os = "linux") { 3 } else { 7 });
+    // On Linux once for the files of the pictures; then for the page, the table and the record of both.
+    assert_eq!(few, if cfg!(target_os = "linux") { 4 } else { 8 });
     assert!(!cfg!(target_os = "linux") || many == few, "{many}");
 }
 

@@ -12,7 +12,7 @@ fn a_missing_file_gives_the_same_message_everywhere() {
         ("evaluate --model none.safetensors --data cloth --out new", "none.safetensors"),
         ("model summary --weights none.safetensors", "none.safetensors"),
         ("model forward --model run/model.safetensors --input none.npy --output y.npy", "none.npy"),
-        ("metrics --maps none --data cloth --json", "none/bend/000.npy"),
+        ("metrics --maps run --data cloth --json", "run/bend/000.npy"),
         ("profile --diff none.json none.json", "none.json"),
     ] {
         assert_eq!(scratch.refuses(command), format!("{file}: no such file"), "{command}");

@@ -99,7 +99,7 @@ fn inputs_and_outputs_have_names_and_sides() {
     };
     assert_eq!(model.inputs, [described("image", &["N", "3", "H", "W"])]);
     let reconstruction = described("reconstruction", &["N", "3", "H", "W"]);
-    assert_eq!(model.outputs, [reconstruction, described("map", &["N", "H", "W"]), described("score", &["N"])]);
+    assert_eq!(model.outputs, [described("score", &["N"]), described("map", &["N", "H", "W"]), reconstruction]);
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn metrics_without_class(scratch: &Scratch, said: &str) -> Value {
 }
 
 fn keys(report: &Value) -> Vec<&str> {
-    let kept = ["protocol", "image_auroc_by_kind", "image_threshold", "images", "skipped"];
+    let kept = ["protocol", "image_score", "image_auroc_by_kind", "image_threshold", "images", "skipped"];
     report.as_object().unwrap().keys().map(String::as_str).filter(|key| !kept.contains(key)).collect()
 }
 
