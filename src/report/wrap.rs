@@ -1,17 +1,18 @@
 //! Text broken into lines at its spaces.
 
+use super::steering::harmless;
+
 /// Columns a terminal uses for `text`: none for combining marks, such as the hat of x̂, and two for full-width signs.
 pub(super) fn width(text: &str) -> usize {
     console::measure_text_width(text)
 }
 
 /// `text` in lines of at most `columns`, except where a single word is longer. Line breaks of the text stay; every line begins
-/// with the spaces that the text's own line begins with. No text is one empty line. Control characters, which may come from a file and
-/// would steer the terminal, become spaces.
+/// with the spaces that the text's own line begins with. No text is one empty line. Signs that would steer the terminal, which may come
+/// from a file, are written as in [`harmless`].
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
-    let text: String = text.chars().map(|sign| if sign.is_control() && sign != '\n' { ' ' } else { sign }).collect();
     let mut lines: Vec<String> = Vec::new();
-    for paragraph in text.split('\n') {
+    for paragraph in text.split('\n').map(|paragraph| harmless(&paragraph)) {
         let indent: String = paragraph.chars().take_while(|&character| character == ' ').collect();
         let mut line = indent.clone();
         // Only plain spaces: the narrow one inside a number must not break it.
@@ -41,6 +42,6 @@ mod tests {
         assert_eq!(wrap("20\u{202f}000 of a  b", 9), ["20\u{202f}000 of", "a  b"]);
         assert_eq!(wrap("", 5), [""]);
         assert_eq!(wrap("x\u{302}y zz", 5), ["x\u{302}y zz"]);
-        assert_eq!(wrap("a\u{1b}[31mb\rc", 20), ["a [31mb c"]);
+        assert_eq!(wrap("a\u{1b}[31mb\rc", 20), ["a\\u{1b}[31mb\\u{d}c"]);
     }
 }

@@ -344,8 +344,9 @@ fn a_training_set_of_which_nothing_is_left_is_an_error() {
     let scratch = Scratch::new();
     scratch.write("bad/a.png", "");
     scratch.write("bad/b/c.bmp", "BM");
-    for command in [TRAIN, "data preview --config c.toml", "data validation --config c.toml"] {
-        let text = scratch.refuses(&format!("{command} --normal bad --out new"));
+    let preview = "data preview --config c.toml --out new.png";
+    for command in [&format!("{TRAIN} --out new"), preview, "data validation --config c.toml --out new"] {
+        let text = scratch.refuses(&format!("{command} --normal bad"));
         assert!(
             text.starts_with("bad: nothing is left to train on: 2 of 2 files skipped: normal/a.png: is empty (0 bytes); "),
             "{text}"
