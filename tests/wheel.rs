@@ -71,6 +71,15 @@ import orthoscope, sys
 assert {'load', 'save', 'Autoencoder', 'heatmap', 'read_map', 'read_metrics', 'detections'} <= set(dir(orthoscope))
 assert not {'torch', 'numpy', 'safetensors'} & set(sys.modules)
 print(orthoscope.__file__)
+# As where they are not installed.
+sys.modules.update(torch=None, numpy=None)
+for name, package, extra in [('load', 'torch', 'torch'), ('read_map', 'numpy', 'results')]:
+    try:
+        getattr(orthoscope, name)
+    except ModuleNotFoundError as error:
+        assert f'{name} needs the package {package};' in str(error) and f'[{extra}]' in str(error), error
+    else:
+        raise AssertionError(name)
 ";
 
 #[cfg(unix)]

@@ -26,13 +26,20 @@ _HOMES = {
     **dict.fromkeys(("Autoencoder", "CCM", "DILATIONS", "SDC", "heatmap", "load", "save"), "network"),
     **dict.fromkeys(("detections", "read_map", "read_metrics"), "results"),
 }
+# The extra of pyproject.toml that lists what a module needs.
+_EXTRAS = {"network": "torch", "results": "results"}
 __all__ = sorted(_HOMES)
 
 
 def __getattr__(name):
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    home = _HOMES[name]
+    try:
+        return getattr(import_module(f".{home}", __name__), name)
+    except ModuleNotFoundError as error:
+        needs = f"{__name__}.{name} needs the package {error.name}; `pip install '.[{_EXTRAS[home]}]'` in the checkout installs it"
+        raise ModuleNotFoundError(needs, name=error.name) from None
 
 
 def __dir__():
