@@ -1,7 +1,7 @@
 //! The program: one file per subcommand, which parses arguments, calls the library and prints the result.
 //!
 //! Exit codes: 0 done, also if the reader of standard output has gone; 1 an error (one sentence on standard error), 2 wrong usage, 130 interrupted (`train`, `demo` and `reproduce` save
-//! a checkpoint).
+//! a checkpoint; no command leaves an unfinished file).
 
 mod audit;
 mod compare;
@@ -123,6 +123,7 @@ pub fn main(own: &[&'static Claim]) -> ExitCode {
     let level = ["warn", "info", "debug"][usize::from(arguments.verbose.min(2))];
     start_log(level);
     signals::outlive_file_limit();
+    signals::leave_on_interrupt();
     let (code, fault) = match run(arguments, own) {
         Ok(code) => (code, output::failure()),
         Err(error) => (ExitCode::FAILURE, Some(output::sentence(&error))),
@@ -188,7 +189,7 @@ fn dispatch(command: Command, claims: &[&'static Claim]) -> anyhow::Result<ExitC
         Command::Validate(own) => done(validate::run(&own)),
         Command::Figures(own) => done(figures::run(&own)),
         Command::Reproduce(own) => reproduce::run(&own),
-        Command::Detect(own) => done(detect::run(&own)),
+        Command::Detect(own) => detect::run(&own),
         Command::Metrics(own) => done(metrics::run(&own)),
         Command::Data(own) => done(data::run(&own)),
         Command::Model(own) => done(model::run(&own)),

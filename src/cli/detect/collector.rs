@@ -24,6 +24,11 @@ pub struct Collector<'a> {
     outdated: Vec<PathBuf>,
 }
 
+/// Ctrl-C came before a picture was finished.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted")]
+pub struct Interrupted;
+
 /// The files about all pictures; the table comes last.
 pub fn files_of_all(outputs: &Outputs) -> Vec<PathBuf> {
     [PAGE_FILE, TABLE_FILE].iter().map(|name| outputs.folder().join(name)).collect()
@@ -38,10 +43,11 @@ impl<'a> Collector<'a> {
     /// Takes the next picture.
     ///
     /// # Errors
-    /// Its files cannot be written.
+    /// Its files cannot be written, or [`Interrupted`].
     pub fn take(&mut self, picture: &Picture, outcome: Outcome) -> anyhow::Result<()> {
         match outcome {
             Outcome::Failed(error) => return Err(error.into()),
+            Outcome::Stopped => return Err(Interrupted.into()),
             Outcome::Found(found) => {
                 let Found { drafts, finding, levels } = *found;
                 self.remove_outdated()?;
@@ -97,6 +103,13 @@ impl<'a> Collector<'a> {
     /// Removes the table first, which says that all other files are there.
     fn remove_outdated(&mut self) -> Result<()> {
         std::mem::take(&mut self.outdated).iter().rev().try_for_each(|file| self.outputs.remove(file))
+    }
+
+    /// Says how far it came.
+    pub fn interrupted(&self, count: usize) {
+        self.bar.finish_and_clear();
+        let done = self.rows.len();
+        note(format_args!("interrupted after {done} of {count} images, without {TABLE_FILE}; the same command begins with the first again"));
     }
 
     /// How many pictures are what.

@@ -8,6 +8,7 @@ use crate::report::detections::{Finding, JSON, Part, Parts};
 use crate::{Error, Result};
 
 use super::super::large::{self, Examined, Files};
+use super::super::signals::Stop;
 use super::pictures::Picture;
 
 /// A file of at least this many bytes is not read to learn its size in pixels.
@@ -21,6 +22,8 @@ pub enum Outcome {
     Skipped(Error),
     /// Its results cannot be written, and neither could those of the others.
     Failed(Error),
+    /// It was not begun, or not finished, because of Ctrl-C.
+    Stopped,
 }
 
 /// What was found in a picture.
@@ -47,6 +50,7 @@ pub struct Inspector<'a, B: Backend> {
     pub cutoffs: Cutoffs,
     pub parts: &'a Parts,
     pub outputs: &'a Outputs,
+    pub stop: &'a Stop,
 }
 
 impl<B: Backend> Inspector<'_, B> {
@@ -59,6 +63,9 @@ impl<B: Backend> Inspector<'_, B> {
     }
 
     fn found(&self, picture: &Picture) -> Inspected {
+        if self.stop.is_set() {
+            return Err(Outcome::Stopped);
+        }
         picture.check_name(self.parts)?;
         let settings = self.detector.settings();
         let mut found = match Strips::of_large(&picture.path, settings.preparation.white_level)? {

@@ -3,6 +3,7 @@ mod inspector;
 mod pictures;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use crate::data::{check_output_folder, doubt_about_levels};
 use crate::detect::{Cutoffs, Detector, Origin, Settings};
@@ -15,10 +16,11 @@ use anyhow::bail;
 use clap::builder::PossibleValuesParser;
 
 use super::device::{DeviceOption, on_device};
-use super::output::{note, say_json};
+use super::output::{INTERRUPTED, note, say_json};
 use super::progress;
+use super::signals::Stop;
 use super::tiles::TileOptions;
-use collector::{Collector, files_of_all};
+use collector::{Collector, Interrupted, files_of_all};
 use inspector::{Inspector, pixels};
 use pictures::Picture;
 
@@ -42,7 +44,8 @@ const PIXELS_PER_THREAD: u64 = 1 << 20;
     skipped ones, and index.html, a page with all images, the worst first. \
     Models trained by `orthoscope train` have thresholds, set on held-out normal images. Other weight files have none: without \
     --threshold and --pixel-threshold, `threshold` and `anomalous` are then null and the mask is empty. A file that is there is \
-    replaced only if `detect` wrote it."
+    replaced only if `detect` wrote it. After Ctrl-C the images in work are finished; results.csv and index.html are not written, and the \
+    exit code is 130."
 )]
 pub struct Arguments {
     /// Weight file
@@ -82,7 +85,7 @@ fn number(text: &str) -> Result<f64> {
 }
 
 /// Finds anomalies in images. An image that cannot be read is reported, and the others are still processed.
-pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let parts = parts(&arguments.save)?;
     check_output_folder(&arguments.out)?;
     pictures::refuse_to_mix(&arguments.out, &arguments.paths)?;
@@ -121,7 +124,7 @@ fn detect(
     parts: &Parts,
     outputs: &Outputs,
     window: Window,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<ExitCode> {
     let mut detector = Detector::read(backend, &arguments.model)?;
     arguments.tiles.apply(&mut detector)?;
     let cutoffs = Cutoffs::given(arguments.threshold, arguments.pixel_threshold).or(detector.cutoffs());
@@ -131,9 +134,17 @@ fn detect(
     if cutoffs.pixel.is_none() {
         log::warn!("without a pixel threshold, the brightest colour of each heatmap is its own maximum, also of a normal image");
     }
-    let inspector = Inspector { detector: &detector, cutoffs, parts, outputs };
+    let stop = Stop::listen()?;
+    let inspector = Inspector { detector: &detector, cutoffs, parts, outputs, stop: &stop };
     let mut collector = Collector::new(outputs, parts, progress::image_bar(images.len()), arguments.json);
-    in_order(images, window, pixels, |picture| inspector.inspect(picture), |picture, outcome| collector.take(picture, outcome))?;
+    let work = |picture: &_| inspector.inspect(picture);
+    match in_order(images, window, pixels, work, |picture, outcome| collector.take(picture, outcome)) {
+        Err(error) if error.is::<Interrupted>() => {
+            collector.interrupted(images.len());
+            return Ok(INTERRUPTED.into());
+        }
+        taken => taken?,
+    }
     let counts = collector.counts();
     let notes = notes(detector.settings(), cutoffs, counts);
     let knows_training = detector.settings().appearance.is_some();
@@ -155,7 +166,7 @@ fn detect(
     if counts.skipped > 0 {
         bail!("{} of {} images could not be inspected", counts.skipped, images.len());
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What the verdicts are worth: how many images are unlike the training images, and how many false alarms are to be expected if the threshold is
