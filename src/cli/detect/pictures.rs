@@ -12,7 +12,8 @@ pub struct Picture {
     pub path: PathBuf,
     /// The same without links; None if there is nothing.
     pub real: Option<PathBuf>,
-    /// Its output name: the path relative to the given folder, without extension unless another picture differs in nothing else.
+    /// Its output name: the path relative to the given folder, without extension unless another picture has the same name without, or that as its
+    /// whole name.
     pub name: PathBuf,
 }
 
@@ -77,19 +78,20 @@ pub fn list(paths: &[PathBuf], out: &Path) -> Result<Vec<Picture>> {
     Ok(pictures)
 }
 
-/// Takes the extension from the output names of pictures that differ in more than that.
+/// Takes the extension from the output names of pictures that differ in more than that, unless what is left is the whole name of another picture.
 fn shorten_names(pictures: &mut [Picture]) {
     let mut stems: HashMap<PathBuf, usize> = HashMap::new();
     pictures.iter().for_each(|picture| *stems.entry(picture.name.with_extension("")).or_default() += 1);
+    let whole: HashSet<PathBuf> = pictures.iter().map(|picture| picture.name.clone()).collect();
     for picture in pictures {
         let stem = picture.name.with_extension("");
-        if stems.get(&stem) == Some(&1) {
+        if stems.get(&stem) == Some(&1) && !whole.contains(&stem) {
             picture.name = stem;
         }
     }
 }
 
-/// Checks that all output names differ.
+/// Checks that all output names differ, as they do in one folder.
 fn check_names(pictures: &[Picture]) -> Result<()> {
     let mut taken: HashMap<&Path, &Path> = HashMap::new();
     for Picture { name, path, .. } in pictures {
@@ -97,10 +99,7 @@ fn check_names(pictures: &[Picture]) -> Result<()> {
             let reason = match other == path {
                 true => "is given twice".into(),
                 false => {
-                    let remedy = match other.parent() == path.parent() {
-                        true => "rename one of them",
-                        false => "give one folder that holds both, or inspect them one after the other with another --out",
-                    };
+                    let remedy = "give one folder that holds both, or inspect them one after the other with another --out";
                     format!("would get the same output name `{}` as {}; {remedy}", name.display(), other.display())
                 }
             };
