@@ -144,7 +144,9 @@ fn an_interrupted_detect_finishes_the_images_in_work_and_no_table() {
     assert_eq!(ran.code, 130, "{}", ran.err);
     let done = ran.out.lines().count();
     assert!((1..IMAGES).contains(&done), "{done}");
-    let line = format!("interrupted after {done} of {IMAGES} images, without results.csv; the same command begins with the first again\n");
+    let line = format!(
+        "interrupted after {done} of {IMAGES} images, without results.csv; the same command begins with the first again\n"
+    );
     assert_eq!(ran.err, line);
     let expected = (0..done).flat_map(|number| [".json", "_map.npy", "_mask.png"].map(|end| format!("{number:03}{end}")));
     assert_eq!(scratch.names("found"), expected.collect::<Vec<_>>());

@@ -49,14 +49,22 @@ fn folders_with_equal_names_given_side_by_side_are_refused_with_what_to_do() {
 fn no_names_in_one_folder_stop_it() {
     let scratch = Scratch::new();
     let image = scratch.read("cloth/test/good/000.png");
-    for (name, bytes) in
-        [("a.jpg", &b"no image"[..]), ("a.png", &image), ("a.png.png", &image), ("a.png.png.png", b"no image"), ("b.png.png", &image)]
-    {
+    for (name, bytes) in [
+        ("a.jpg", &b"no image"[..]),
+        ("a.png", &image),
+        ("a.png.png", &image),
+        ("a.png.png.png", b"no image"),
+        ("b.png.png", &image),
+    ] {
         scratch.write(format!("one/{name}"), bytes);
     }
     let ran = scratch.run("detect --model run/model.safetensors --save none --out found one");
     assert_eq!(ran.code, 1);
-    assert!(ran.err.contains("error: one/a.jpg: is not an image") && ran.err.contains("error: one/a.png.png.png: "), "{}", ran.err);
+    assert!(
+        ran.err.contains("error: one/a.jpg: is not an image") && ran.err.contains("error: one/a.png.png.png: "),
+        "{}",
+        ran.err
+    );
     assert!(ran.err.ends_with("error: 2 of 5 images could not be inspected\n"), "{}", ran.err);
     let written = ["a.png.json", "a.png.png.json", "b.png.json", "index.html", "results.csv"];
     assert_eq!(scratch.names("found"), written);

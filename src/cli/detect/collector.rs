@@ -14,7 +14,7 @@ use super::pictures::Picture;
 pub struct Collector<'a> {
     outputs: &'a Outputs,
     parts: &'a Parts,
-    bar: ProgressBar,
+    bar: &'a ProgressBar,
     /// With `--json`, all findings; lines are not printed then.
     pub findings: Option<Vec<Finding>>,
     pub rows: Vec<Row>,
@@ -35,7 +35,7 @@ pub fn files_of_all(outputs: &Outputs) -> Vec<PathBuf> {
 }
 
 impl<'a> Collector<'a> {
-    pub fn new(outputs: &'a Outputs, parts: &'a Parts, bar: ProgressBar, json: bool) -> Self {
+    pub fn new(outputs: &'a Outputs, parts: &'a Parts, bar: &'a ProgressBar, json: bool) -> Self {
         let findings = json.then(Vec::new);
         Self { outputs, parts, bar, findings, rows: Vec::new(), levels: Vec::new(), outdated: files_of_all(outputs) }
     }
@@ -109,7 +109,9 @@ impl<'a> Collector<'a> {
     pub fn interrupted(&self, count: usize) {
         self.bar.finish_and_clear();
         let done = self.rows.len();
-        note(format_args!("interrupted after {done} of {count} images, without {TABLE_FILE}; the same command begins with the first again"));
+        note(format_args!(
+            "interrupted after {done} of {count} images, without {TABLE_FILE}; the same command begins with the first again"
+        ));
     }
 
     /// How many pictures are what.

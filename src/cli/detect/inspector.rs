@@ -6,8 +6,10 @@ use crate::disk::{Draft, Outputs};
 use crate::ops::Backend;
 use crate::report::detections::{Finding, JSON, Part, Parts};
 use crate::{Error, Result};
+use indicatif::ProgressBar;
 
 use super::super::large::{self, Examined, Files};
+use super::super::progress::show_stage;
 use super::super::signals::Stop;
 use super::pictures::Picture;
 
@@ -51,6 +53,7 @@ pub struct Inspector<'a, B: Backend> {
     pub parts: &'a Parts,
     pub outputs: &'a Outputs,
     pub stop: &'a Stop,
+    pub bar: &'a ProgressBar,
 }
 
 impl<B: Backend> Inspector<'_, B> {
@@ -82,9 +85,15 @@ impl<B: Backend> Inspector<'_, B> {
         let files = Files::of(|part| picture.file(self.outputs.folder(), part.ending()));
         let size = strips.size();
         let places = (self.outputs, &files, self.parts);
-        let examined = large::examine(self.detector, self.cutoffs, (&picture.path, strips), places);
+        let begins = |stage| match self.stop.is_set() {
+            true => Err(Error::argument("interrupted")),
+            false => Ok(show_stage(self.bar, &picture.path, stage)),
+        };
+        let examined = large::examine(self.detector, self.cutoffs, (&picture.path, strips), places, begins);
+        self.bar.set_message("");
         let Examined { drafts, found, marked, levels } = examined.map_err(|error| match error.is_of_writing() {
             true => Outcome::Failed(error),
+            false if self.stop.is_set() => Outcome::Stopped,
             false => Outcome::Skipped(error),
         })?;
         let finding = Finding {

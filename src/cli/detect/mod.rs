@@ -135,8 +135,9 @@ fn detect(
         log::warn!("without a pixel threshold, the brightest colour of each heatmap is its own maximum, also of a normal image");
     }
     let stop = Stop::listen()?;
-    let inspector = Inspector { detector: &detector, cutoffs, parts, outputs, stop: &stop };
-    let mut collector = Collector::new(outputs, parts, progress::image_bar(images.len()), arguments.json);
+    let bar = progress::image_bar(images.len());
+    let inspector = Inspector { detector: &detector, cutoffs, parts, outputs, stop: &stop, bar: &bar };
+    let mut collector = Collector::new(outputs, parts, &bar, arguments.json);
     let work = |picture: &_| inspector.inspect(picture);
     match in_order(images, window, pixels, work, |picture, outcome| collector.take(picture, outcome)) {
         Err(error) if error.is::<Interrupted>() => {
