@@ -16,7 +16,6 @@ mod evidence;
 mod figures;
 mod images;
 mod kernels;
-mod large;
 mod maps;
 mod metrics;
 mod model;

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::data::shown;
+use crate::report::detections::strips::Stage;
 use crate::run::{LogEntry, LogLine};
 use crate::theory::runner::Finding;
 use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 
-use super::large::Stage;
 use super::output::{harmless, note};
 
 /// Time between lines if standard error is not a terminal.

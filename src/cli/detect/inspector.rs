@@ -1,14 +1,14 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::data::{Image, Levels, Strips, read_size, shown, stored_pixels};
 use crate::detect::{Cutoffs, Detector, ImageScores};
 use crate::disk::{Draft, Outputs};
 use crate::ops::Backend;
-use crate::report::detections::{Finding, JSON, Part, Parts};
+use crate::report::detections::strips::{self, Examined, Files};
+use crate::report::detections::{Finding, JSON, Part, Parts, file_of};
 use crate::{Error, Result};
 use indicatif::ProgressBar;
 
-use super::super::large::{self, Examined, Files};
 use super::super::progress::show_stage;
 use super::super::signals::Stop;
 use super::pictures::Picture;
@@ -75,21 +75,25 @@ impl<B: Backend> Inspector<'_, B> {
             Some(strips) => self.of_strips(picture, strips)?,
             None => self.of_whole(picture)?,
         };
-        let file = picture.file(self.outputs.folder(), JSON);
+        let file = self.file(picture, JSON);
         found.drafts.push(self.outputs.filled(&file, &json(&found.finding)?).map_err(Outcome::Failed)?);
         Ok(found)
     }
 
+    fn file(&self, picture: &Picture, ending: &str) -> PathBuf {
+        file_of(self.outputs.folder(), &picture.name, ending)
+    }
+
     /// Of a picture that is too large for the memory.
     fn of_strips(&self, picture: &Picture, strips: Strips) -> Inspected {
-        let files = Files::of(|part| picture.file(self.outputs.folder(), part.ending()));
+        let files = Files::of(|part| self.file(picture, part.ending()));
         let size = strips.size();
         let places = (self.outputs, &files, self.parts);
         let begins = |stage| match self.stop.is_set() {
             true => Err(Error::argument("interrupted")),
             false => Ok(show_stage(self.bar, &picture.path, stage)),
         };
-        let examined = large::examine(self.detector, self.cutoffs, (&picture.path, strips), places, begins);
+        let examined = strips::examine(self.detector, self.cutoffs, (&picture.path, strips), places, begins);
         self.bar.set_message("");
         let Examined { drafts, found, marked, levels } = examined.map_err(|error| match error.is_of_writing() {
             true => Outcome::Failed(error),
@@ -116,7 +120,7 @@ impl<B: Backend> Inspector<'_, B> {
         let found = self.detector.examine_with(image, self.cutoffs).map_err(|error| error.in_file(path))?;
         let draft = |part: &Part| {
             let bytes = part.encode(image, &found).map_err(|error| error.in_file(path))?;
-            let file = picture.file(self.outputs.folder(), part.ending());
+            let file = self.file(picture, part.ending());
             self.outputs.filled(&file, &bytes).map_err(Outcome::Failed)
         };
         let drafts = self.parts.iter().map(draft).collect::<std::result::Result<_, _>>()?;

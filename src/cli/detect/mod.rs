@@ -9,7 +9,7 @@ use crate::data::{check_output_folder, doubt_about_levels};
 use crate::detect::{Cutoffs, Detector, Origin, Settings};
 use crate::disk::Outputs;
 use crate::ops::Backend;
-use crate::report::detections::{Counts, PAGE_FILE, Page, Part, Parts, TABLE_FILE};
+use crate::report::detections::{Counts, PAGE_FILE, Page, Part, Parts, ResultFolder, TABLE_FILE, files_of_all};
 use crate::run::{Window, in_order};
 use crate::{Error, Result};
 use anyhow::bail;
@@ -20,7 +20,7 @@ use super::output::{INTERRUPTED, note, say_json};
 use super::progress;
 use super::signals::Stop;
 use super::tiles::TileOptions;
-use collector::{Collector, Interrupted, files_of_all};
+use collector::{Collector, Interrupted};
 use inspector::{Inspector, pixels};
 use pictures::Picture;
 
@@ -94,7 +94,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let model = arguments.model.canonicalize().ok();
     let inputs = images.iter().filter_map(|picture| picture.real.clone()).chain(model);
     let outputs = Outputs::new(&arguments.out, "detect", arguments.overwrite)?.protecting_real(inputs).in_haste();
-    pictures::check_outputs(&outputs, &images, &parts, &files_of_all(&outputs))?;
+    pictures::check_outputs(&outputs, &images, &parts, &files_of_all(outputs.folder()))?;
     let device = arguments.device.open()?;
     let window = window(device.is_cpu());
     on_device!(device, |backend| detect(arguments, &backend, &images, &parts, &outputs, window))
@@ -137,7 +137,7 @@ fn detect(
     let stop = Stop::listen()?;
     let bar = progress::image_bar(images.len());
     let inspector = Inspector { detector: &detector, cutoffs, parts, outputs, stop: &stop, bar: &bar };
-    let mut collector = Collector::new(outputs, parts, &bar, arguments.json);
+    let mut collector = Collector::new(ResultFolder::new(outputs, parts), &bar, arguments.json);
     let work = |picture: &_| inspector.inspect(picture);
     match in_order(images, window, pixels, work, |picture, outcome| collector.take(picture, outcome)) {
         Err(error) if error.is::<Interrupted>() => {

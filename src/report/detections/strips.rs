@@ -6,20 +6,26 @@ use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
 
+use super::overlay::Outliner;
+use super::parts::{Part, Parts};
 use crate::data::{Image, Levels, Plane, PngRows, Strips};
 use crate::detect::{Cutoffs, Detector, StripExamination, StripSink};
 use crate::disk::{Draft, Outputs, npy};
+use crate::error::{Error, Result};
 use crate::ops::Backend;
 use crate::report::colour::{Scale, overlay};
-use crate::report::detections::{Outliner, Part, Parts};
-use crate::{Error, Result};
 
 /// Where the files of a picture go.
 pub struct Files {
+    /// [`Part::Map`].
     pub map: PathBuf,
+    /// [`Part::Heatmap`].
     pub heatmap: PathBuf,
+    /// [`Part::Mask`].
     pub mask: PathBuf,
+    /// [`Part::Overlay`].
     pub overlay: PathBuf,
+    /// [`Part::Reconstruction`].
     pub reconstruction: PathBuf,
 }
 
@@ -43,9 +49,21 @@ const ROWS: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// One of its strips is looked at, counted from 1.
-    Strip { number: usize, count: usize },
+    Strip {
+        /// Its number.
+        number: usize,
+        /// How many there are.
+        count: usize,
+    },
     /// A file is drawn, of which these rows are done.
-    Drawing { part: Part, rows: usize, count: usize },
+    Drawing {
+        /// What is drawn.
+        part: Part,
+        /// Rows that are done.
+        rows: usize,
+        /// Rows of the picture.
+        count: usize,
+    },
 }
 
 impl fmt::Display for Stage {
@@ -61,6 +79,7 @@ impl fmt::Display for Stage {
 pub struct Examined {
     /// Those of the wanted parts, in the order of [`Part::ALL`].
     pub drafts: Vec<Draft>,
+    /// What is left beside them.
     pub found: StripExamination,
     /// Pixels in the mask.
     pub marked: usize,
@@ -71,6 +90,9 @@ pub struct Examined {
 /// Examines a picture strip by strip and writes what is found as drafts in `outputs`. The picture at `path` is read again for the heatmap, which is drawn over
 /// it with a scale that may depend on all of its values, and for the outlines of the mask. `begins` is told of every stage before it begins, and may end the
 /// work with an error.
+///
+/// # Errors
+/// As [`Detector::examine_strips`]; a file that cannot be written; a picture that has changed meanwhile; those of `begins`.
 pub fn examine(
     detector: &Detector<impl Backend>,
     cutoffs: Cutoffs,
