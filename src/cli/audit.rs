@@ -15,8 +15,9 @@ use crate::run::{COMMIT, CONFIG_FILE, Config};
 use anyhow::Context;
 
 use super::device::{DeviceOption, on_device};
-use super::output::{INTERRUPTED, note, print, say, say_record, screen};
+use super::output::{print, say, say_record, screen};
 use super::progress;
+use super::signals::{leave, on_interrupt};
 
 /// Name of the fact that differs from run to run.
 const TIME: &str = "time";
@@ -92,13 +93,6 @@ fn seconds(text: &str) -> anyhow::Result<f64> {
     Ok(seconds)
 }
 
-/// Stops the programs, which do not hear Ctrl-C themselves, and exits.
-fn stop() {
-    Program::stop_all();
-    note("interrupted; nothing is written");
-    std::process::exit(i32::from(INTERRUPTED));
-}
-
 /// What a card says about the map besides its numbers.
 struct Described {
     /// A short name.
@@ -165,7 +159,8 @@ fn audit_program(arguments: &Arguments, command: &str) -> anyhow::Result<()> {
         device: "of the program".to_owned(),
         model: None,
     };
-    super::signals::on_interrupt(stop)?;
+    // The programs do not hear Ctrl-C themselves.
+    on_interrupt(|| leave("interrupted; nothing is written", Program::stop_all))?;
     let limit = Duration::from_secs_f64(arguments.time_limit);
     let commands = Commands { map: command.to_owned(), jvp: arguments.jvp.clone(), vjp: arguments.vjp.clone(), limit };
     conclude(arguments, &mut Program::start(&commands, samples.extents)?, &samples, &described)

@@ -1,7 +1,7 @@
 //! The program: one file per subcommand, which parses arguments, calls the library and prints the result.
 //!
 //! Exit codes: 0 done, also if the reader of standard output has gone; 1 an error (one sentence on standard error), 2 wrong usage, 130 interrupted (`train`, `demo` and `reproduce` save
-//! a checkpoint).
+//! a checkpoint; no command leaves an unfinished file).
 
 mod audit;
 mod compare;
@@ -16,7 +16,6 @@ mod evidence;
 mod figures;
 mod images;
 mod kernels;
-mod large;
 mod maps;
 mod metrics;
 mod model;
@@ -42,10 +41,13 @@ use crate::data::{check_output_folder, make_folder, write_atomically};
 use crate::error::system_words;
 use crate::theory::claim::Claim;
 use anyhow::{anyhow, bail};
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// Most threads that may be asked for.
 const MAX_THREADS: u16 = 1024;
+
+/// Columns of help texts.
+const WIDTH: usize = 80;
 
 /// Heading of the options that every subcommand takes.
 const GLOBAL: &str = "Global options";
@@ -53,7 +55,7 @@ const GLOBAL: &str = "Global options";
 /// Visual anomaly detection: an autoencoder trained on corrupted images learns to project onto the manifold of normal images, so what
 /// it changes is anomalous.
 #[derive(Parser)]
-#[command(name = "orthoscope", version, max_term_width = 80, arg_required_else_help = true)]
+#[command(name = "orthoscope", version, max_term_width = WIDTH, arg_required_else_help = true)]
 struct Arguments {
     /// Number of threads [default: all cores]; results do not depend on it
     #[arg(long, global = true, help_heading = GLOBAL, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_THREADS)))]
@@ -116,13 +118,14 @@ enum Command {
 
 /// Runs the command line and returns its exit code. `verify` knows the claims of the theory and these, whose ids must differ from theirs.
 pub fn main(own: &[&'static Claim]) -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match wrapped(Arguments::command()).try_get_matches().and_then(|found| Arguments::from_arg_matches(&found)) {
         Ok(arguments) => arguments,
         Err(error) => return output::explain(&error),
     };
     let level = ["warn", "info", "debug"][usize::from(arguments.verbose.min(2))];
     start_log(level);
     signals::outlive_file_limit();
+    signals::leave_on_interrupt();
     let (code, fault) = match run(arguments, own) {
         Ok(code) => (code, output::failure()),
         Err(error) => (ExitCode::FAILURE, Some(output::sentence(&error))),
@@ -131,6 +134,43 @@ pub fn main(own: &[&'static Claim]) -> ExitCode {
     output::note(format_args!("error: {fault}"));
     ExitCode::FAILURE
 }
+
+/// The command, built, with usage lines of at most [`WIDTH`] columns; clap wraps all lines but these.
+fn wrapped(mut command: clap::Command) -> clap::Command {
+    command.build();
+    wrap_usage(command)
+}
+
+fn wrap_usage(mut command: clap::Command) -> clap::Command {
+    let usage = command.render_usage().to_string();
+    if let Some(line) = usage.strip_prefix(USAGE).filter(|line| !line.contains('\n') && usage.len() > WIDTH) {
+        command = command.override_usage(usage_lines(line));
+    }
+    command.mut_subcommands(wrap_usage)
+}
+
+/// What stands before a usage line.
+const USAGE: &str = "Usage: ";
+
+/// A usage line in several, each of which but the first is indented. Breaks are where no angle bracket is open.
+fn usage_lines(line: &str) -> String {
+    let (mut lines, mut length, mut depth) = (String::new(), USAGE.len(), 0);
+    for part in line.split_inclusive(|sign| {
+        depth += i32::from(sign == '<') - i32::from(sign == '>');
+        depth == 0 && sign == ' '
+    }) {
+        if length + part.trim_end().len() > WIDTH {
+            lines = format!("{}\n{:INDENT$}", lines.trim_end(), "");
+            length = INDENT;
+        }
+        lines.push_str(part);
+        length += part.len();
+    }
+    lines
+}
+
+/// Columns before a further usage line.
+const INDENT: usize = 11;
 
 /// Log lines such as `warning: …` on standard error; `RUST_LOG` overrides `level`.
 fn start_log(level: &str) {
@@ -188,7 +228,7 @@ fn dispatch(command: Command, claims: &[&'static Claim]) -> anyhow::Result<ExitC
         Command::Validate(own) => done(validate::run(&own)),
         Command::Figures(own) => done(figures::run(&own)),
         Command::Reproduce(own) => reproduce::run(&own),
-        Command::Detect(own) => done(detect::run(&own)),
+        Command::Detect(own) => detect::run(&own),
         Command::Metrics(own) => done(metrics::run(&own)),
         Command::Data(own) => done(data::run(&own)),
         Command::Model(own) => done(model::run(&own)),

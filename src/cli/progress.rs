@@ -1,11 +1,15 @@
+use std::fmt;
 use std::io::IsTerminal;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::data::shown;
+use crate::report::detections::strips::Stage;
 use crate::run::{LogEntry, LogLine};
 use crate::theory::runner::Finding;
-use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 
-use super::output::note;
+use super::output::{harmless, note};
 
 /// Time between lines if standard error is not a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -123,7 +127,18 @@ impl TrainingProgress {
 
 /// A bar that counts images; hidden if standard error is not a terminal.
 pub fn image_bar(count: usize) -> ProgressBar {
-    bar(count as u64, "image {pos}/{len}  {eta} left")
+    let bar = bar(count as u64, "");
+    // Nothing is known of the time before the first image is done, which may take minutes.
+    let left = |state: &ProgressState, out: &mut dyn fmt::Write| {
+        let _ = if state.pos() > 0 { write!(out, "{:#} left", HumanDuration(state.eta())) } else { Ok(()) };
+    };
+    bar.set_style(style("{bar:8} image {pos}/{len}  {left}  {wide_msg}").with_key("left", left));
+    bar
+}
+
+/// Shows on a bar of images how far a large one is.
+pub fn show_stage(bar: &ProgressBar, path: &Path, stage: Stage) {
+    bar.set_message(harmless(&format_args!("{}: {stage}", shown(path.as_os_str()))));
 }
 
 /// Progress of testing claims on standard error: a bar in a terminal, otherwise one line each.
@@ -164,4 +179,16 @@ pub(super) fn bar(count: u64, words: &str) -> ProgressBar {
 
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).map_or_else(|_| ProgressStyle::default_bar(), |style| style.progress_chars("━╸─"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_is_shown_with_a_name_that_steers_nothing() {
+        let bar = ProgressBar::hidden();
+        show_stage(&bar, Path::new("a\u{1b}[2K\n.png"), Stage::Strip { number: 12, count: 40 });
+        assert_eq!(bar.message(), "a\\u{1b}[2K\\u{a}.png: strip 12 of 40");
+    }
 }

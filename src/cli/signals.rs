@@ -1,14 +1,78 @@
 //! Signals: what ends a command in order, and which of them are left alone.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::disk::abandon_files;
 use anyhow::Context;
+
+use super::output::{INTERRUPTED, note};
+
+type Handler = Box<dyn FnMut() + Send>;
+
+/// What a signal does now.
+static HANDLER: Mutex<Option<Handler>> = Mutex::new(None);
 
 /// Calls `handler` on a thread of its own for Ctrl-C, and on Unix also when the system or a user ends the process (SIGTERM) or its terminal is
 /// closed (SIGHUP). On Linux a signal that was ignored when the program was started stays ignored, as under `nohup` and for `sh -c 'orthoscope … &'`.
+/// The handler takes the place of the one before.
 ///
 /// # Errors
 /// The system has no thread or no handler left.
+pub fn on_interrupt(handler: impl FnMut() + Send + 'static) -> anyhow::Result<()> {
+    let before = HANDLER.lock().unwrap_or_else(PoisonError::into_inner).replace(Box::new(handler));
+    if before.is_none() { listen() } else { Ok(()) }
+}
+
+/// Calls the handler.
+fn handle() {
+    HANDLER.lock().unwrap_or_else(PoisonError::into_inner).iter_mut().for_each(|handler| handler());
+}
+
+/// Ends the process because of a signal, without unfinished files, and with this line on standard error. While `clean` runs, no file is made or
+/// gets its name.
+pub fn leave(line: &str, clean: impl FnOnce()) -> ! {
+    abandon_files();
+    clean();
+    note(line);
+    std::process::exit(INTERRUPTED.into())
+}
+
+/// Makes a signal end the command at once, but in order, unless the command does something else with it.
+pub fn leave_on_interrupt() {
+    if let Err(error) = on_interrupt(|| leave(NOTHING_MORE, || ())) {
+        log::info!("{error:#}");
+    }
+}
+
+/// What is said of it then.
+pub const NOTHING_MORE: &str = "interrupted; nothing more is written";
+
+/// Whether a command should stop, because of a first signal. A second one ends it at once.
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// As [`on_interrupt`].
+    pub fn listen() -> anyhow::Result<Self> {
+        let own = Self(Arc::default());
+        let flag = Arc::clone(&own.0);
+        on_interrupt(move || match flag.swap(true, Ordering::Relaxed) {
+            true => leave(NOTHING_MORE, || ()),
+            false => (),
+        })?;
+        Ok(own)
+    }
+
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 #[cfg(unix)]
-pub fn on_interrupt(mut handler: impl FnMut() + Send + 'static) -> anyhow::Result<()> {
+fn listen() -> anyhow::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     use signal_hook::iterator::Signals;
 
@@ -16,25 +80,19 @@ pub fn on_interrupt(mut handler: impl FnMut() + Send + 'static) -> anyhow::Resul
     let ignored = ignored();
     let listened: Vec<i32> = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|&signal| !is_in(ignored, signal)).collect();
     let mut signals = Signals::new(listened).context(failed)?;
-    let listen = move || signals.forever().for_each(|_| handler());
+    let listen = move || signals.forever().for_each(|_| handle());
     std::thread::Builder::new().name("signals".into()).spawn(listen).map(drop).context(failed)
 }
 
-/// The same, for Ctrl-C.
-///
-/// # Errors
-/// The system has no handler left.
 #[cfg(not(unix))]
-pub fn on_interrupt(handler: impl FnMut() + Send + 'static) -> anyhow::Result<()> {
-    ctrlc::set_handler(handler).context("cannot listen for Ctrl-C")
+fn listen() -> anyhow::Result<()> {
+    ctrlc::set_handler(handle).context("cannot listen for Ctrl-C")
 }
 
 /// Makes a file that grows beyond `ulimit -f` an error of the write, instead of the end of the process.
 #[cfg(unix)]
 pub fn outlive_file_limit() {
     use signal_hook::consts::SIGXFSZ;
-    use std::sync::Arc;
-    use std::sync::atomic::AtomicBool;
 
     // Nobody reads the flag: that there is a handler is enough, and a program that is started by this one does not inherit it.
     if !is_in(ignored(), SIGXFSZ)

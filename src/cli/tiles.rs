@@ -40,7 +40,8 @@ impl TileOptions {
         self.explain(now.as_ref(), detector);
         if detector.settings().thresholds.is_some() && before.is_ok_and(|before| !Tiling::agree(before.as_ref(), now.as_ref())) {
             note(
-                "warning: the model's thresholds were set on pictures that were divided in another way, and may not fit these tiles",
+                "warning: the model's thresholds were set on pictures that were divided in another way, and may not fit these tiles; `evaluate \
+                 --calibrate DIR` with these tiles sets an image threshold that does (`image_threshold` in metrics.json), for `detect --threshold`",
             );
         }
         Ok(())

@@ -1,6 +1,6 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::data::{Image, TrainingSet, check_output_folder, check_validation_folder};
+use crate::data::{Image, TrainingSet, check_output_folder, check_validation_folder, remove_validation_set};
 use crate::detect::{Detector, Source};
 use crate::ops::Backend;
 use crate::report::results::Results;
@@ -14,6 +14,7 @@ use super::device::on_device;
 use super::evaluate::{self, Reporting};
 use super::images::TrainingFolder;
 use super::output::say;
+use super::signals::{NOTHING_MORE, leave, on_interrupt};
 
 /// Arguments of `validate`.
 #[derive(clap::Args)]
@@ -58,6 +59,8 @@ fn validate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
     loaded.warn(&data);
     check_held_out(&detector, &data, &loaded)?;
     let TrainingImages { set, held_out, .. } = loaded;
+    let out = arguments.out.clone();
+    on_interrupt(move || leave(NOTHING_MORE, || remove_part(&out)))?;
     let ValidationReport { report, defects } = validate_detector(&detector, &held_out, &data.name(), &arguments.out)?;
     let score = detector.settings().detection.score;
     evaluate::print(&Results { report: &report, score, threshold: None }, arguments.reporting.json)?;
@@ -65,6 +68,13 @@ fn validate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
         say(format_args!("wrote {}; {}", arguments.out.join(METRICS_FILE).display(), counts(&set, &held_out, defects)))?;
     }
     Ok(())
+}
+
+/// Removes a set without metrics, which would be in the way of the next attempt.
+fn remove_part(out: &Path) {
+    if !out.join(METRICS_FILE).exists() {
+        remove_validation_set(out);
+    }
 }
 
 /// What a validation set is made of, in words. Where nothing is held out, training images take the place of held-out ones.

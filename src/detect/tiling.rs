@@ -95,6 +95,11 @@ impl Tiling {
         height.max(width) > self.tile
     }
 
+    /// Rows of tiles in a picture of this height.
+    pub fn rows(&self, height: usize) -> usize {
+        Row::over(height, self).starts.len()
+    }
+
     /// Whether both give the same map of any picture; without tiles the picture is seen as a whole.
     pub fn agree(one: Option<&Self>, other: Option<&Self>) -> bool {
         let is_whole = |own: Option<&Self>| own.is_none_or(Self::is_exact);

@@ -4,10 +4,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
-
 use super::followed;
-use super::leftovers::temporary_file;
+use super::leftovers::{Temporary, temporary_file};
 use super::settle::wait_for;
 use crate::error::{Error, Result};
 
@@ -65,7 +63,7 @@ pub(super) fn swap(written: Vec<Written>, obsolete: &[PathBuf]) -> Result<()> {
 
 /// A file under a temporary name, which is removed unless the file gets its own name.
 pub(super) struct Written {
-    temporary: NamedTempFile,
+    temporary: Temporary,
     path: PathBuf,
 }
 

@@ -1,4 +1,4 @@
-//! Temporary files of this program: how they are made, and how those of killed processes are removed.
+//! Temporary files of this program: how they are made, and how those of killed and of interrupted processes are removed.
 //!
 //! A process holds a lock on each of its temporary files. So a file that can be locked is nobody's.
 
@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tempfile::{Builder, NamedTempFile};
+use tempfile::{Builder, NamedTempFile, PersistError};
 
 /// The name is unlike that of any other program, because files with it are removed.
 const PREFIX: &str = ".orthoscope-";
@@ -22,9 +22,73 @@ const ATTEMPTS: usize = 8;
 /// Folders that this process has looked at.
 static SEEN: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
+/// The temporary files that this process has now.
+static OWN: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+fn own() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    OWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes the temporary files of this process, which is about to end because of a signal. No file is made or gets its name any more: whoever
+/// tries waits for the end.
+pub fn abandon_files() {
+    let mut own = own();
+    own.iter().for_each(|path| drop(std::fs::remove_file(path)));
+    own.clear();
+    std::mem::forget(own);
+}
+
+/// A temporary file, which is removed when it is dropped, and by [`abandon_files`].
+pub(super) struct Temporary {
+    file: NamedTempFile,
+    listed: Listed,
+}
+
+/// The path of a file in the list, as long as there is such a file.
+struct Listed(PathBuf);
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        own().remove(&self.0);
+    }
+}
+
+impl Temporary {
+    fn new(make: impl FnOnce() -> io::Result<NamedTempFile>) -> io::Result<Self> {
+        // Held until the file is in the list.
+        let mut own = own();
+        let file = make()?;
+        let path = file.path().to_owned();
+        own.insert(path.clone());
+        Ok(Self { file, listed: Listed(path) })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    pub(super) fn as_file(&self) -> &File {
+        self.file.as_file()
+    }
+
+    pub(super) fn as_file_mut(&mut self) -> &mut File {
+        self.file.as_file_mut()
+    }
+
+    /// Gives the file its name.
+    pub(super) fn persist(self, path: &Path) -> Result<File, PersistError> {
+        let Self { file, listed } = self;
+        let held = own();
+        let named = file.persist(path);
+        drop(held);
+        drop(listed);
+        named
+    }
+}
+
 /// A temporary file with the permissions of an ordinary new file. By default temporary files are private to their owner. The first one in a
 /// folder removes those that killed processes have left there.
-pub(super) fn temporary_file(folder: &Path) -> io::Result<NamedTempFile> {
+pub(super) fn temporary_file(folder: &Path) -> io::Result<Temporary> {
     if SEEN.lock().is_ok_and(|mut seen| seen.insert(folder.to_owned())) {
         remove_leftovers(folder);
     }
@@ -33,7 +97,7 @@ pub(super) fn temporary_file(folder: &Path) -> io::Result<NamedTempFile> {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     for _ in 0..ATTEMPTS {
-        let temporary = builder.tempfile_in(folder)?;
+        let temporary = Temporary::new(|| builder.tempfile_in(folder))?;
         let is_taken = matches!(temporary.as_file().try_lock(), Err(TryLockError::WouldBlock));
         if !is_taken && temporary.path().exists() {
             return Ok(temporary);

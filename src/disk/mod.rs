@@ -15,6 +15,7 @@ mod settle;
 pub use atomic::{write_atomically, write_bytes, write_keeping};
 pub use file::{check_output_file, followed};
 pub use folder::{check_output_folder, files_below, make_folder};
+pub use leftovers::abandon_files;
 pub use lock::{FolderLock, has_lock_file, lock_folder, wait_for_folder};
 pub use outputs::{Draft, LONGEST_NAME, Outputs, RECORD};
 pub use real::RealPaths;

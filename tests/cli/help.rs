@@ -142,11 +142,6 @@ fn every_command_has_complete_help() {
         for option in [&["Usage: orthoscope", "--threads", "--verbose", "--help"], options].concat() {
             assert!(help.contains(option), "{command} --help does not name {option}:\n{help}");
         }
-        for line in help.lines() {
-            // clap does not wrap usage lines.
-            let (limit, length) = (if line.starts_with("Usage: ") { 100 } else { 80 }, line.chars().count());
-            assert!(length <= limit, "{command} --help has a line of {length} characters: {line}");
-        }
     }
     let top = scratch.succeeds("--help").out;
     for command in [
@@ -168,6 +163,36 @@ fn every_command_has_complete_help() {
         assert!(top.lines().any(|line| line.trim_start().starts_with(command)), "{command} is not in:\n{top}");
     }
     assert_eq!(scratch.succeeds("--version").out, format!("orthoscope {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+/// The help of a command, of which every line must fit 80 columns, and that of its subcommands.
+fn check_width(scratch: &Scratch, command: &str, seen: &mut usize) {
+    *seen += 1;
+    for option in ["--help", "-h"] {
+        let help = scratch.run_with(&format!("{command} {option}"), &[("COLUMNS", "80")]);
+        assert_eq!(help.code, 0, "{command} {option}: {}", help.err);
+        for line in help.out.lines() {
+            assert!(line.chars().count() <= 80, "{command} {option} has a line of {} characters: {line}", line.chars().count());
+        }
+        let Some((_, list)) = help.out.split_once("\nCommands:\n").filter(|_| option == "--help") else { continue };
+        let names =
+            list.lines().take_while(|line| !line.is_empty()).filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+        names
+            .filter(|name| !["", "help"].contains(name))
+            .for_each(|name| check_width(scratch, format!("{command} {name}").trim(), seen));
+    }
+}
+
+#[test]
+fn every_line_of_every_help_fits_80_columns() {
+    let (scratch, mut seen) = (Scratch::new(), 0);
+    check_width(&scratch, "", &mut seen);
+    assert!(seen > COMMANDS.len(), "{seen}");
+    let help = scratch.succeeds("train -h").out;
+    assert!(
+        help.contains("Usage: orthoscope train [OPTIONS] --out <DIR>\n           <--data <ROOT/CATEGORY>|--normal <DIR>>\n"),
+        "{help}"
+    );
 }
 
 #[test]

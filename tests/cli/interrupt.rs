@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use orthoscope::run::Log;
 
+use orthoscope::data::{Image, write_png};
+
 use crate::fixture::{Ran, Scratch, interruptible, told};
 
 /// Starts a command and sends it SIGINT once its log holds three steps.
@@ -19,13 +21,19 @@ fn interrupted_when(scratch: &Scratch, command: &str, is_far_enough: impl Fn() -
 }
 
 fn interrupted_process(scratch: &Scratch, words: &[&str], is_far_enough: impl Fn() -> bool) -> Ran {
-    let mut start = interruptible();
-    start.current_dir(scratch.path("")).args(words).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = start.spawn().unwrap();
+    let mut child = started(scratch, words);
     wait(&mut child, is_far_enough);
-    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(sent.success());
+    assert!(interrupt(&child));
     told(child.wait_with_output().unwrap())
+}
+
+fn started(scratch: &Scratch, words: &[&str]) -> Child {
+    let mut start = interruptible();
+    start.current_dir(scratch.path("")).args(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn interrupt(child: &Child) -> bool {
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success()
 }
 
 pub fn wait(child: &mut Child, is_far_enough: impl Fn() -> bool) {
@@ -114,4 +122,97 @@ fn the_command_that_continues_a_demo_can_be_pasted_into_a_shell() {
     let again = told(Command::new("sh").args(["-c", &program]).current_dir(scratch.path("")).output().unwrap());
     assert_eq!(again.code, 0, "{command}: {}", again.err);
     assert!(scratch.path(out).join("model.safetensors").exists() && !scratch.path("x").exists());
+}
+
+/// The names in a folder, none if there is no folder.
+fn names(scratch: &Scratch, folder: &str) -> Vec<String> {
+    if scratch.path(folder).exists() { scratch.names(folder) } else { Vec::new() }
+}
+
+fn unfinished(names: &[String]) -> usize {
+    names.iter().filter(|name| name.ends_with(".part")).count()
+}
+
+#[test]
+fn an_interrupted_detect_finishes_the_images_in_work_and_no_table() {
+    const IMAGES: usize = 200;
+    let scratch = Scratch::new();
+    let image = scratch.read("cloth/test/bend/000.png");
+    (0..IMAGES).for_each(|number| scratch.write(format!("many/{number:03}.png"), &image));
+    let command = "detect --model run/model.safetensors --out found --save map,mask many";
+    let ran = interrupted_when(&scratch, command, || scratch.path("found/000.json").exists());
+    assert_eq!(ran.code, 130, "{}", ran.err);
+    let done = ran.out.lines().count();
+    assert!((1..IMAGES).contains(&done), "{done}");
+    let line = format!(
+        "interrupted after {done} of {IMAGES} images, without results.csv; the same command begins with the first again\n"
+    );
+    assert_eq!(ran.err, line);
+    let expected = (0..done).flat_map(|number| [".json", "_map.npy", "_mask.png"].map(|end| format!("{number:03}{end}")));
+    assert_eq!(scratch.names("found"), expected.collect::<Vec<_>>());
+    scratch.succeeds(command);
+    let table = String::from_utf8(scratch.read("found/results.csv")).unwrap();
+    assert_eq!(table.lines().count(), IMAGES + 1);
+}
+
+#[test]
+fn an_interrupted_detect_stops_within_a_picture_in_strips() {
+    let scratch = Scratch::new();
+    // More than 64 Mi pixels, of which only the header is on the disk, in more strips than can be seen in this test.
+    scratch.write("tall.pgm", "P5 8 8400000 255\n");
+    std::fs::File::options().append(true).open(scratch.path("tall.pgm")).unwrap().set_len(67_200_017).unwrap();
+    scratch.succeeds("model init --model 2 --width 2 --out fresh.safetensors");
+    let command = "detect --model fresh.safetensors --tile 32 --overlap 0 --out found tall.pgm";
+    let ran = interrupted_when(&scratch, command, || unfinished(&names(&scratch, "found")) > 0);
+    assert_eq!((ran.code, ran.out.as_str()), (130, ""), "{}", ran.err);
+    assert!(ran.err.contains("\ninterrupted after 0 of 1 images, without results.csv; "), "{}", ran.err);
+    assert!(names(&scratch, "found").is_empty());
+}
+
+#[test]
+fn a_second_signal_ends_detect_at_once_and_leaves_no_unfinished_file() {
+    let scratch = Scratch::new();
+    // The files of the first wait until the second, which takes much longer, is done.
+    scratch.write("both/a.png", scratch.read("cloth/test/bend/000.png"));
+    write_png(&scratch.path("both/b.png"), &Image::from_elem((1440, 1440, 3), 0.5)).unwrap();
+    scratch.succeeds("model init --model 2 --width 2 --out fresh.safetensors");
+    let words = "detect --model fresh.safetensors --threads 2 --out found both".split(' ').collect::<Vec<_>>();
+    let mut child = started(&scratch, &words);
+    wait(&mut child, || unfinished(&names(&scratch, "found")) >= 5);
+    while child.try_wait().unwrap().is_none() {
+        interrupt(&child);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let ran = told(child.wait_with_output().unwrap());
+    assert_eq!((ran.code, ran.out.as_str()), (130, ""), "{}", ran.err);
+    assert!(ran.err.ends_with("interrupted; nothing more is written\n"), "{}", ran.err);
+    assert!(names(&scratch, "found").is_empty());
+}
+
+#[test]
+fn every_command_ends_in_order() {
+    let scratch = Scratch::new();
+    let image = scratch.read("cloth/test/good/000.png");
+    (0..100).for_each(|number| scratch.write(format!("cloth/test/good/1{number:03}.png"), &image));
+    let command = "evaluate --model run/model.safetensors --data cloth --out new --maps maps";
+    let ran = interrupted_when(&scratch, command, || !names(&scratch, "maps/cloth/test/bend").is_empty());
+    assert_eq!((ran.code, ran.out.as_str()), (130, ""), "{}", ran.err);
+    assert!(ran.err.ends_with("interrupted; nothing more is written\n"), "{}", ran.err);
+    assert!(names(&scratch, "new").is_empty());
+    for kind in scratch.names("maps/cloth/test") {
+        assert_eq!(unfinished(&scratch.names(format!("maps/cloth/test/{kind}"))), 0);
+    }
+}
+
+#[test]
+fn an_interrupted_validation_is_not_in_the_way_of_the_next() {
+    let scratch = Scratch::new();
+    let image = scratch.read("cloth/train/good/000.png");
+    (0..100).for_each(|number| scratch.write(format!("cloth/train/good/1{number:03}.png"), &image));
+    scratch.succeeds("train --config c.toml --data cloth --out own");
+    let command = "validate --model own/model.safetensors --data cloth --out new";
+    let ran = interrupted_when(&scratch, command, || scratch.path("new/ground_truth").exists());
+    assert_eq!((ran.code, ran.out.as_str()), (130, ""), "{}", ran.err);
+    assert!(ran.err.ends_with("interrupted; nothing more is written\n"), "{}", ran.err);
+    assert!(!scratch.path("new").exists());
 }

@@ -124,11 +124,18 @@ fn an_evaluation_in_tiles_says_so_and_calibrates_with_them() {
     assert!(
         ran.out.contains("; larger images in tiles of 40 px, overlap 8 px, blended; ") && ran.err.contains("thresholds were set")
     );
+    let remedy = "`evaluate --calibrate DIR` with these tiles sets an image threshold that does (`image_threshold` in metrics.json), for \
+        `detect --threshold`";
+    assert!(ran.err.contains(remedy), "{}", ran.err);
     let ran = evaluate("--out c --tile 40 --calibrate wood/train/good");
     assert!(!ran.err.contains("thresholds were set"), "{}", ran.err);
     let [b, c] = ["b", "c"].map(|name| scratch.json(format!("{name}/metrics.json")));
     assert_eq!(b["image_auroc"], c["image_auroc"]);
     assert_ne!(b["image_threshold"]["value"], c["image_threshold"]["value"]);
+    let value = &c["image_threshold"]["value"];
+    let found = format!("detect --model own/model.safetensors --tile 40 --threshold {value} --out found wood/test/good/000.png");
+    scratch.succeeds(&found);
+    assert_eq!(scratch.json("found/000.json")["threshold"], *value);
 }
 
 /// A network that is trained on crops of 64 pixels of clean pictures in a moment.

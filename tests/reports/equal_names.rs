@@ -43,11 +43,34 @@ fn folders_with_equal_names_given_side_by_side_are_refused_with_what_to_do() {
     let text = scratch.refuses("detect --model run/model.safetensors --out found in/b in/a/deep");
     let remedy = "give one folder that holds both, or inspect them one after the other with another --out";
     assert_eq!(text, format!("in/a/deep/1.png: would get the same output name `1.png` as in/b/1.png; {remedy}"));
-    for name in ["a.jpg", "a.png", "a.png.png"] {
-        scratch.write(format!("one/{name}"), "no image");
+}
+
+#[test]
+fn no_names_in_one_folder_stop_it() {
+    let scratch = Scratch::new();
+    let image = scratch.read("cloth/test/good/000.png");
+    for (name, bytes) in [
+        ("a.jpg", &b"no image"[..]),
+        ("a.png", &image),
+        ("a.png.png", &image),
+        ("a.png.png.png", b"no image"),
+        ("b.png.png", &image),
+    ] {
+        scratch.write(format!("one/{name}"), bytes);
     }
-    let text = scratch.refuses("detect --model run/model.safetensors --out found one");
-    assert_eq!(text, "one/a.png.png: would get the same output name `a.png` as one/a.png; rename one of them");
+    let ran = scratch.run("detect --model run/model.safetensors --save none --out found one");
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.err.contains("error: one/a.jpg: is not an image") && ran.err.contains("error: one/a.png.png.png: "),
+        "{}",
+        ran.err
+    );
+    assert!(ran.err.ends_with("error: 2 of 5 images could not be inspected\n"), "{}", ran.err);
+    let written = ["a.png.json", "a.png.png.json", "b.png.json", "index.html", "results.csv"];
+    assert_eq!(scratch.names("found"), written);
+    for (name, from) in [("a.png", "a.png"), ("a.png.png", "a.png.png"), ("b.png", "b.png.png")] {
+        assert_eq!(scratch.json(format!("found/{name}.json"))["image"], format!("one/{from}"));
+    }
 }
 
 #[test]

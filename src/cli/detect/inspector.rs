@@ -1,13 +1,16 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::data::{Image, Levels, Strips, read_size, shown, stored_pixels};
 use crate::detect::{Cutoffs, Detector, ImageScores};
 use crate::disk::{Draft, Outputs};
 use crate::ops::Backend;
-use crate::report::detections::{Finding, JSON, Part, Parts};
+use crate::report::detections::strips::{self, Examined, Files};
+use crate::report::detections::{Finding, JSON, Part, Parts, file_of};
 use crate::{Error, Result};
+use indicatif::ProgressBar;
 
-use super::super::large::{self, Examined, Files};
+use super::super::progress::show_stage;
+use super::super::signals::Stop;
 use super::pictures::Picture;
 
 /// A file of at least this many bytes is not read to learn its size in pixels.
@@ -21,6 +24,8 @@ pub enum Outcome {
     Skipped(Error),
     /// Its results cannot be written, and neither could those of the others.
     Failed(Error),
+    /// It was not begun, or not finished, because of Ctrl-C.
+    Stopped,
 }
 
 /// What was found in a picture.
@@ -47,6 +52,8 @@ pub struct Inspector<'a, B: Backend> {
     pub cutoffs: Cutoffs,
     pub parts: &'a Parts,
     pub outputs: &'a Outputs,
+    pub stop: &'a Stop,
+    pub bar: &'a ProgressBar,
 }
 
 impl<B: Backend> Inspector<'_, B> {
@@ -59,25 +66,38 @@ impl<B: Backend> Inspector<'_, B> {
     }
 
     fn found(&self, picture: &Picture) -> Inspected {
+        if self.stop.is_set() {
+            return Err(Outcome::Stopped);
+        }
         picture.check_name(self.parts)?;
         let settings = self.detector.settings();
         let mut found = match Strips::of_large(&picture.path, settings.preparation.white_level)? {
             Some(strips) => self.of_strips(picture, strips)?,
             None => self.of_whole(picture)?,
         };
-        let file = picture.file(self.outputs.folder(), JSON);
+        let file = self.file(picture, JSON);
         found.drafts.push(self.outputs.filled(&file, &json(&found.finding)?).map_err(Outcome::Failed)?);
         Ok(found)
     }
 
+    fn file(&self, picture: &Picture, ending: &str) -> PathBuf {
+        file_of(self.outputs.folder(), &picture.name, ending)
+    }
+
     /// Of a picture that is too large for the memory.
     fn of_strips(&self, picture: &Picture, strips: Strips) -> Inspected {
-        let files = Files::of(|part| picture.file(self.outputs.folder(), part.ending()));
+        let files = Files::of(|part| self.file(picture, part.ending()));
         let size = strips.size();
         let places = (self.outputs, &files, self.parts);
-        let examined = large::examine(self.detector, self.cutoffs, (&picture.path, strips), places);
+        let begins = |stage| match self.stop.is_set() {
+            true => Err(Error::argument("interrupted")),
+            false => Ok(show_stage(self.bar, &picture.path, stage)),
+        };
+        let examined = strips::examine(self.detector, self.cutoffs, (&picture.path, strips), places, begins);
+        self.bar.set_message("");
         let Examined { drafts, found, marked, levels } = examined.map_err(|error| match error.is_of_writing() {
             true => Outcome::Failed(error),
+            false if self.stop.is_set() => Outcome::Stopped,
             false => Outcome::Skipped(error),
         })?;
         let finding = Finding {
@@ -100,7 +120,7 @@ impl<B: Backend> Inspector<'_, B> {
         let found = self.detector.examine_with(image, self.cutoffs).map_err(|error| error.in_file(path))?;
         let draft = |part: &Part| {
             let bytes = part.encode(image, &found).map_err(|error| error.in_file(path))?;
-            let file = picture.file(self.outputs.folder(), part.ending());
+            let file = self.file(picture, part.ending());
             self.outputs.filled(&file, &bytes).map_err(Outcome::Failed)
         };
         let drafts = self.parts.iter().map(draft).collect::<std::result::Result<_, _>>()?;

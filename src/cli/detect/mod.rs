@@ -3,22 +3,24 @@ mod inspector;
 mod pictures;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use crate::data::{check_output_folder, doubt_about_levels};
 use crate::detect::{Cutoffs, Detector, Origin, Settings};
 use crate::disk::Outputs;
 use crate::ops::Backend;
-use crate::report::detections::{Counts, PAGE_FILE, Page, Part, Parts, TABLE_FILE};
+use crate::report::detections::{Counts, PAGE_FILE, Page, Part, Parts, ResultFolder, TABLE_FILE, files_of_all};
 use crate::run::{Window, in_order};
 use crate::{Error, Result};
 use anyhow::bail;
 use clap::builder::PossibleValuesParser;
 
 use super::device::{DeviceOption, on_device};
-use super::output::{note, say_json};
+use super::output::{INTERRUPTED, note, say_json};
 use super::progress;
+use super::signals::Stop;
 use super::tiles::TileOptions;
-use collector::{Collector, files_of_all};
+use collector::{Collector, Interrupted};
 use inspector::{Inspector, pixels};
 use pictures::Picture;
 
@@ -42,7 +44,8 @@ const PIXELS_PER_THREAD: u64 = 1 << 20;
     skipped ones, and index.html, a page with all images, the worst first. \
     Models trained by `orthoscope train` have thresholds, set on held-out normal images. Other weight files have none: without \
     --threshold and --pixel-threshold, `threshold` and `anomalous` are then null and the mask is empty. A file that is there is \
-    replaced only if `detect` wrote it."
+    replaced only if `detect` wrote it. After Ctrl-C the images in work are finished; results.csv and index.html are not written, and the \
+    exit code is 130."
 )]
 pub struct Arguments {
     /// Weight file
@@ -82,7 +85,7 @@ fn number(text: &str) -> Result<f64> {
 }
 
 /// Finds anomalies in images. An image that cannot be read is reported, and the others are still processed.
-pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let parts = parts(&arguments.save)?;
     check_output_folder(&arguments.out)?;
     pictures::refuse_to_mix(&arguments.out, &arguments.paths)?;
@@ -91,7 +94,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let model = arguments.model.canonicalize().ok();
     let inputs = images.iter().filter_map(|picture| picture.real.clone()).chain(model);
     let outputs = Outputs::new(&arguments.out, "detect", arguments.overwrite)?.protecting_real(inputs).in_haste();
-    pictures::check_outputs(&outputs, &images, &parts, &files_of_all(&outputs))?;
+    pictures::check_outputs(&outputs, &images, &parts, &files_of_all(outputs.folder()))?;
     let device = arguments.device.open()?;
     let window = window(device.is_cpu());
     on_device!(device, |backend| detect(arguments, &backend, &images, &parts, &outputs, window))
@@ -121,7 +124,7 @@ fn detect(
     parts: &Parts,
     outputs: &Outputs,
     window: Window,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<ExitCode> {
     let mut detector = Detector::read(backend, &arguments.model)?;
     arguments.tiles.apply(&mut detector)?;
     let cutoffs = Cutoffs::given(arguments.threshold, arguments.pixel_threshold).or(detector.cutoffs());
@@ -131,9 +134,18 @@ fn detect(
     if cutoffs.pixel.is_none() {
         log::warn!("without a pixel threshold, the brightest colour of each heatmap is its own maximum, also of a normal image");
     }
-    let inspector = Inspector { detector: &detector, cutoffs, parts, outputs };
-    let mut collector = Collector::new(outputs, parts, progress::image_bar(images.len()), arguments.json);
-    in_order(images, window, pixels, |picture| inspector.inspect(picture), |picture, outcome| collector.take(picture, outcome))?;
+    let stop = Stop::listen()?;
+    let bar = progress::image_bar(images.len());
+    let inspector = Inspector { detector: &detector, cutoffs, parts, outputs, stop: &stop, bar: &bar };
+    let mut collector = Collector::new(ResultFolder::new(outputs, parts), &bar, arguments.json);
+    let work = |picture: &_| inspector.inspect(picture);
+    match in_order(images, window, pixels, work, |picture, outcome| collector.take(picture, outcome)) {
+        Err(error) if error.is::<Interrupted>() => {
+            collector.interrupted(images.len());
+            return Ok(INTERRUPTED.into());
+        }
+        taken => taken?,
+    }
     let counts = collector.counts();
     let notes = notes(detector.settings(), cutoffs, counts);
     let knows_training = detector.settings().appearance.is_some();
@@ -155,7 +167,7 @@ fn detect(
     if counts.skipped > 0 {
         bail!("{} of {} images could not be inspected", counts.skipped, images.len());
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What the verdicts are worth: how many images are unlike the training images, and how many false alarms are to be expected if the threshold is

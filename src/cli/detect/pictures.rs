@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use crate::data::{check_output_folder, list_images};
 use crate::disk::{LONGEST_NAME, Outputs, RealPaths};
-use crate::report::detections::{JSON, Part, Parts};
+use crate::report::detections::{JSON, Parts, files_of};
 use crate::{Error, Result};
 
 /// A picture that was given.
@@ -12,23 +12,12 @@ pub struct Picture {
     pub path: PathBuf,
     /// The same without links; None if there is nothing.
     pub real: Option<PathBuf>,
-    /// Its output name: the path relative to the given folder, without extension unless another picture differs in nothing else.
+    /// Its output name: the path relative to the given folder, without extension unless another picture has the same name without, or that as its
+    /// whole name.
     pub name: PathBuf,
 }
 
 impl Picture {
-    /// Its file in `out` with an ending.
-    pub fn file(&self, out: &Path, ending: &str) -> PathBuf {
-        let mut name = out.join(&self.name).into_os_string();
-        name.push(ending);
-        PathBuf::from(name)
-    }
-
-    /// The files that are written for it; the JSON comes last.
-    pub fn files(&self, out: &Path, parts: &Parts) -> Vec<PathBuf> {
-        parts.iter().map(|part| part.ending()).chain([JSON]).map(|ending| self.file(out, ending)).collect()
-    }
-
     /// Checks that the names of its files are not too long.
     ///
     /// # Errors
@@ -42,11 +31,6 @@ impl Picture {
         }
         let reason = format!("its results would have names of {longest} bytes, and a file name may have {LONGEST_NAME}");
         Err(Error::file(&self.path, format!("{reason}; rename the image")))
-    }
-
-    /// The files that an earlier run may have written for it and this one does not.
-    pub fn others(&self, out: &Path, parts: &Parts) -> Vec<PathBuf> {
-        Part::ALL.iter().filter(|part| !parts.contains(part)).map(|part| self.file(out, part.ending())).collect()
     }
 }
 
@@ -77,19 +61,20 @@ pub fn list(paths: &[PathBuf], out: &Path) -> Result<Vec<Picture>> {
     Ok(pictures)
 }
 
-/// Takes the extension from the output names of pictures that differ in more than that.
+/// Takes the extension from the output names of pictures that differ in more than that, unless what is left is the whole name of another picture.
 fn shorten_names(pictures: &mut [Picture]) {
     let mut stems: HashMap<PathBuf, usize> = HashMap::new();
     pictures.iter().for_each(|picture| *stems.entry(picture.name.with_extension("")).or_default() += 1);
+    let whole: HashSet<PathBuf> = pictures.iter().map(|picture| picture.name.clone()).collect();
     for picture in pictures {
         let stem = picture.name.with_extension("");
-        if stems.get(&stem) == Some(&1) {
+        if stems.get(&stem) == Some(&1) && !whole.contains(&stem) {
             picture.name = stem;
         }
     }
 }
 
-/// Checks that all output names differ.
+/// Checks that all output names differ, as they do in one folder.
 fn check_names(pictures: &[Picture]) -> Result<()> {
     let mut taken: HashMap<&Path, &Path> = HashMap::new();
     for Picture { name, path, .. } in pictures {
@@ -97,10 +82,7 @@ fn check_names(pictures: &[Picture]) -> Result<()> {
             let reason = match other == path {
                 true => "is given twice".into(),
                 false => {
-                    let remedy = match other.parent() == path.parent() {
-                        true => "rename one of them",
-                        false => "give one folder that holds both, or inspect them one after the other with another --out",
-                    };
+                    let remedy = "give one folder that holds both, or inspect them one after the other with another --out";
                     format!("would get the same output name `{}` as {}; {remedy}", name.display(), other.display())
                 }
             };
@@ -132,7 +114,7 @@ pub fn refuse_to_overwrite(out: &Path, pictures: &[Picture], parts: &Parts) -> R
     let given: HashSet<&Path> = pictures.iter().filter_map(|picture| picture.real.as_deref()).collect();
     let is_given = |file: &PathBuf| file.exists() && file.canonicalize().is_ok_and(|file| given.contains(file.as_path()));
     for picture in pictures {
-        if let Some(file) = picture.files(out, parts).into_iter().find(is_given) {
+        if let Some(file) = files_of(out, &picture.name, parts).into_iter().find(is_given) {
             let path = picture.path.display();
             let reason = format!("is an input, and the results for {path} would replace it; choose another --out");
             return Err(Error::file(file, reason));
@@ -152,6 +134,6 @@ pub fn check_outputs(outputs: &Outputs, pictures: &[Picture], parts: &Parts, oth
     folders.iter().try_for_each(|folder| check_output_folder(folder))?;
     // The others are skipped.
     let writable = pictures.iter().filter(|picture| picture.check_name(parts).is_ok());
-    let files = writable.flat_map(|picture| picture.files(out, parts));
+    let files = writable.flat_map(|picture| files_of(out, &picture.name, parts));
     files.chain(others.iter().cloned()).try_for_each(|file| outputs.check(&file))
 }

@@ -3,15 +3,18 @@
 mod counts;
 mod csv;
 mod finding;
+mod folder;
 mod overlay;
 mod page;
 mod parts;
 mod row;
 mod score;
+pub mod strips;
 
 pub use counts::Counts;
 pub use csv::csv;
 pub use finding::{Finding, Verdict};
+pub use folder::{ResultFolder, file_of, files_of, files_of_all};
 pub use overlay::Outliner;
 pub use page::Page;
 pub use parts::{JSON, Part, Parts};

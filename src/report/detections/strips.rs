@@ -1,24 +1,31 @@
 //! The files of a picture that is too large for the memory.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
 
+use super::overlay::Outliner;
+use super::parts::{Part, Parts};
 use crate::data::{Image, Levels, Plane, PngRows, Strips};
 use crate::detect::{Cutoffs, Detector, StripExamination, StripSink};
 use crate::disk::{Draft, Outputs, npy};
+use crate::error::{Error, Result};
 use crate::ops::Backend;
 use crate::report::colour::{Scale, overlay};
-use crate::report::detections::{Outliner, Part, Parts};
-use crate::{Error, Result};
 
 /// Where the files of a picture go.
 pub struct Files {
+    /// [`Part::Map`].
     pub map: PathBuf,
+    /// [`Part::Heatmap`].
     pub heatmap: PathBuf,
+    /// [`Part::Mask`].
     pub mask: PathBuf,
+    /// [`Part::Overlay`].
     pub overlay: PathBuf,
+    /// [`Part::Reconstruction`].
     pub reconstruction: PathBuf,
 }
 
@@ -35,10 +42,44 @@ impl Files {
     }
 }
 
+/// Rows of a picture that are drawn between two calls that tell how far it is.
+const ROWS: usize = 64;
+
+/// How far a picture is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// One of its strips is looked at, counted from 1.
+    Strip {
+        /// Its number.
+        number: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// A file is drawn, of which these rows are done.
+    Drawing {
+        /// What is drawn.
+        part: Part,
+        /// Rows that are done.
+        rows: usize,
+        /// Rows of the picture.
+        count: usize,
+    },
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Strip { number, count } => write!(f, "strip {number} of {count}"),
+            Self::Drawing { part, rows, count } => write!(f, "drawing the {}, {} %", part.word(), 100 * rows / count),
+        }
+    }
+}
+
 /// The files of a picture, complete but not yet named, and what was found.
 pub struct Examined {
     /// Those of the wanted parts, in the order of [`Part::ALL`].
     pub drafts: Vec<Draft>,
+    /// What is left beside them.
     pub found: StripExamination,
     /// Pixels in the mask.
     pub marked: usize,
@@ -47,16 +88,21 @@ pub struct Examined {
 }
 
 /// Examines a picture strip by strip and writes what is found as drafts in `outputs`. The picture at `path` is read again for the heatmap, which is drawn over
-/// it with a scale that may depend on all of its values, and for the outlines of the mask.
+/// it with a scale that may depend on all of its values, and for the outlines of the mask. `begins` is told of every stage before it begins, and may end the
+/// work with an error.
+///
+/// # Errors
+/// As [`Detector::examine_strips`]; a file that cannot be written; a picture that has changed meanwhile; those of `begins`.
 pub fn examine(
     detector: &Detector<impl Backend>,
     cutoffs: Cutoffs,
     (path, strips): (&Path, Strips),
     (outputs, files, parts): (&Outputs, &Files, &Parts),
+    begins: impl Fn(Stage) -> Result<()>,
 ) -> Result<Examined> {
     let (size, mut strips) = (strips.size(), strips);
     // Before the first file is made.
-    detector.strip_tiling(size).map_err(|error| error.in_file(path))?;
+    let count = detector.strip_tiling(size).map_err(|error| error.in_file(path))?.rows(size.0);
     let draft = |path: &PathBuf| outputs.draft(path);
     let wanted = |part, path: &PathBuf| parts.contains(&part).then(|| draft(path)).transpose();
     // The pictures of the heatmap and of the outlines are drawn from the map.
@@ -76,7 +122,13 @@ pub fn examine(
             reconstruction: reconstruction.as_mut().map(|draft| begin_png(draft, &files.reconstruction, 3)).transpose()?,
             files,
         };
-        let found = detector.examine_strips(size, cutoffs, |count| strips.next(count), &mut sink);
+        let mut number = 0;
+        let next = |rows| {
+            number += 1;
+            begins(Stage::Strip { number, count })?;
+            strips.next(rows)
+        };
+        let found = detector.examine_strips(size, cutoffs, next, &mut sink);
         let found = found.map_err(|error| error.in_file(path))?;
         (found, sink.finish()?)
     };
@@ -92,12 +144,18 @@ pub fn examine(
             None => outliner.finish(),
         })
     };
+    let drawing = |part| {
+        let begins = &begins;
+        move |rows| begins(Stage::Drawing { part, rows, count: size.0 })
+    };
     let mut drawn = Vec::new();
     if let Some(map) = map.as_mut().filter(|_| parts.contains(&Part::Heatmap)) {
-        drawn.push((Part::Heatmap, draw(&strips, (map, &files.map), (outputs, &files.heatmap), heat)?));
+        let draft = draw(&strips, (map, &files.map), (outputs, &files.heatmap), drawing(Part::Heatmap), heat)?;
+        drawn.push((Part::Heatmap, draft));
     }
     if let Some(map) = map.as_mut().filter(|_| parts.contains(&Part::Overlay)) {
-        drawn.push((Part::Overlay, draw(&strips, (map, &files.map), (outputs, &files.overlay), outline)?));
+        let draft = draw(&strips, (map, &files.map), (outputs, &files.overlay), drawing(Part::Overlay), outline)?;
+        drawn.push((Part::Overlay, draft));
     }
     let written = [(Part::Map, map), (Part::Mask, mask), (Part::Reconstruction, reconstruction)];
     drawn.extend(written.into_iter().filter_map(|(part, draft)| Some((part, draft?))));
@@ -117,6 +175,7 @@ fn draw(
     strips: &Strips,
     (map, name): (&mut Draft, &Path),
     (outputs, path): (&Outputs, &Path),
+    begins: impl Fn(usize) -> Result<()>,
     mut paint: impl FnMut(Option<(&Image, &Plane)>) -> Result<Vec<f32>>,
 ) -> Result<Draft> {
     let refuse = |error| Error::write(path, error);
@@ -129,7 +188,10 @@ fn draw(
     let mut rows = PngRows::new(&mut draft, (height, width), 3).map_err(refuse)?;
     let mut values =
         npy::values(map.reread().map_err(|error| Error::write(name, error))?).map_err(|reason| Error::file(name, reason))?;
-    for _ in 0..height {
+    for number in 0..height {
+        if number.is_multiple_of(ROWS) {
+            begins(number)?;
+        }
         let row: Vec<f32> = values.by_ref().take(width).collect::<io::Result<_>>().map_err(|error| Error::read(name, error))?;
         let row = Plane::from_shape_vec((1, width), row).map_err(|_| Error::file(name, "is shorter than it was"))?;
         rows.write(&paint(Some((&again.next(1)?, &row)))?).map_err(refuse)?;
@@ -187,6 +249,7 @@ mod tests {
     use crate::detect::{DetectionConfig, Settings};
     use crate::model::{Architecture, Autoencoder, Parameters};
     use crate::rng::{Purpose, Stream};
+    use std::cell::RefCell;
 
     fn detector() -> Detector<Cpu> {
         let architecture = Architecture::Autoencoder(Autoencoder { model: 2, width: 2, dilations: vec![1] });
@@ -210,7 +273,17 @@ mod tests {
         for wanted in [vec![], vec![Part::Overlay], vec![Part::Map, Part::Heatmap]] {
             let strips = Strips::open(&path, 0.0).unwrap();
             let parts: Parts = wanted.iter().copied().collect();
-            let found = examine(&detector(), Cutoffs::default(), (&path, strips), (&outputs, &files, &parts)).unwrap();
+            let told = RefCell::new(Vec::new());
+            let tell = |stage: Stage| {
+                told.borrow_mut().push(stage.to_string());
+                Ok(())
+            };
+            let found = examine(&detector(), Cutoffs::default(), (&path, strips), (&outputs, &files, &parts), tell).unwrap();
+            let mut expected: Vec<String> = (1..=4).map(|number| format!("strip {number} of 4")).collect();
+            if let Some(part) = wanted.last() {
+                expected.extend(["0", "71"].map(|share| format!("drawing the {}, {share} %", part.word())));
+            }
+            assert_eq!(told.into_inner(), expected);
             // Not even a draft is made for nothing: the first one makes the folder.
             assert_eq!(out.exists(), !wanted.is_empty());
             outputs.replace_by_drafts(found.drafts, &[]).unwrap();
@@ -237,7 +310,7 @@ mod tests {
             let before = std::fs::read(&files.map).ok();
             let strips = Strips::open(&path, 0.0).unwrap();
             let Examined { drafts, found, marked, levels: _ } =
-                examine(&detector(), cutoffs, (&path, strips), (&outputs, &files, &all())).unwrap();
+                examine(&detector(), cutoffs, (&path, strips), (&outputs, &files, &all()), |_| Ok(())).unwrap();
             assert!(std::fs::read(&files.map).ok() == before, "until all files are complete, the old ones stay");
             outputs.replace_by_drafts(drafts, &[]).unwrap();
             assert_eq!((found.anomalous, &found.regions.len()), (whole.anomalous, &whole.regions.len()));
@@ -269,8 +342,10 @@ mod tests {
         let at = |name: &str| out.join(name);
         let files = Files::of(|part| at(part.ending()));
         let strips = Strips::open(&path, 0.0).unwrap();
-        let error =
-            examine(&detector(), Cutoffs::default(), (&path, strips), (&outputs, &files, &all())).err().unwrap().to_string();
+        let error = examine(&detector(), Cutoffs::default(), (&path, strips), (&outputs, &files, &all()), |_| Ok(()))
+            .err()
+            .unwrap()
+            .to_string();
         assert!(error.ends_with("a.pgm: the PNM data end before the last row"), "{error}");
         assert_eq!(std::fs::read_dir(&out).unwrap().count(), 0);
     }
