@@ -109,8 +109,20 @@ fn usable(out: &Path) -> Result<(Found, Config)> {
     match read(&out.join(PREVIOUS_FILE)) {
         Ok((checkpoint, config)) => Ok((Found { checkpoint, damage: Some(damage), shorter: None }, config)),
         Err(error) if is_missing(&damage) => Err(error),
-        Err(_) => Err(damage),
+        Err(error) if is_missing(&error) => Err(damage),
+        Err(error) => Err(neither(out, &damage, &error)),
     }
+}
+
+/// That the last checkpoint is damaged, and what is wrong with the one before it.
+fn neither(out: &Path, damage: &Error, error: &Error) -> Error {
+    let remedy = match (error.root(), out.join(MODEL_FILE).exists()) {
+        (Error::Format(_), true) => "; neither can be resumed from: to train anew, choose another --out",
+        (Error::Format(_), false) => "; neither can be resumed from: to train anew, remove both or choose another --out",
+        // It may be readable another time, or by another version.
+        _ => "",
+    };
+    Error::file(out.join(CHECKPOINT_FILE), format!("{}; {error}{remedy}", damage.root()))
 }
 
 fn is_missing(error: &Error) -> bool {
