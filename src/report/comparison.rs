@@ -9,7 +9,7 @@ use super::table::{Column, Screen, Table};
 use crate::data::shown;
 use crate::detect::ObservedRate;
 use crate::error::Result;
-use crate::run::{ComparedRun, RunResults, differing_keys};
+use crate::run::{CONFIG_FILE, ComparedRun, RunResults, differing_keys};
 use crate::theory::figure::{AxisSpec, Chart, Series};
 
 /// Most runs: as many curves as a chart tells apart.
@@ -61,6 +61,7 @@ impl<'a> Comparison<'a> {
     /// What the numbers mean, and what cannot be compared.
     pub fn sentences(&self) -> Vec<String> {
         let mut sentences: Vec<String> = NOTES.map(str::to_owned).into();
+        sentences.extend(lacking_config(self.runs));
         sentences.extend(protocols_differ(self.runs).then(|| {
             "The protocols of the results differ, so their numbers must not be compared without a thought: see `protocol` in each metrics.json.".to_owned()
         }));
@@ -175,12 +176,27 @@ fn differences(runs: &[ComparedRun]) -> Rows {
     }
 }
 
+/// The letters of the runs that have a config, or of those that have none.
+fn letters(runs: &[ComparedRun], with_config: bool) -> Vec<&'static str> {
+    let chosen = runs.iter().zip(LETTERS).filter(|(run, _)| run.config.is_some() == with_config);
+    chosen.map(|(_, letter)| letter).collect()
+}
+
+/// The runs whose settings are not known, in words.
+fn lacking_config(runs: &[ComparedRun]) -> Option<String> {
+    let all = letters(runs, false);
+    let (last, others) = all.split_last()?;
+    Some(match others {
+        [] => format!("{last} has no {CONFIG_FILE}, so its settings are not compared."),
+        _ => format!("{} and {last} have no {CONFIG_FILE}, so their settings are not compared.", others.join(", ")),
+    })
+}
+
 fn configs(runs: &[ComparedRun]) -> Result<Rows> {
     let rows = differing_keys(runs)?.into_iter().map(|(key, values)| [vec![key], values].concat());
-    let letters = LETTERS.iter().take(runs.len()).map(|letter| (*letter).to_owned());
     Ok(Rows {
         title: "Keys of the config that differ",
-        headings: ["key".to_owned()].into_iter().chain(letters).collect(),
+        headings: ["key"].into_iter().chain(letters(runs, true)).map(str::to_owned).collect(),
         rows: rows.collect(),
     })
 }

@@ -136,13 +136,12 @@ impl RunResults {
     }
 }
 
-/// A key of the config whose value differs between runs, and its value in each; `–` in a run without a config or without the key.
+/// The keys of the config whose values differ between the runs that have one, each with their values in order; `–` for a key that a run lacks.
 ///
 /// # Errors
 /// As [`Config::to_toml`].
 pub fn differing_keys(runs: &[ComparedRun]) -> Result<Vec<(String, Vec<String>)>> {
-    let leaves = |run: &ComparedRun| run.config.as_ref().map(Config::leaves).transpose().map(Option::unwrap_or_default);
-    let all = runs.iter().map(leaves).collect::<Result<Vec<_>>>()?;
+    let all = runs.iter().filter_map(|run| run.config.as_ref()).map(Config::leaves).collect::<Result<Vec<_>>>()?;
     let keys: BTreeSet<&String> = all.iter().flat_map(|leaves| leaves.keys()).collect();
     let row = |key: &String| {
         let value = |leaves: &BTreeMap<String, String>| leaves.get(key).cloned().unwrap_or_else(|| "–".to_owned());
