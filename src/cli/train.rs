@@ -174,9 +174,8 @@ pub fn run_job(backend: &impl Backend, job: &TrainingJob, steps: u64, mut watch:
     let outcome = outcome?;
     progress.report_supply(job.loading());
     // Once more, because it may have scrolled away.
-    Log::last_warnings(&Log::lines(&job.log_path()).unwrap_or_default())
-        .iter()
-        .for_each(|entry| note(format_args!("warned: {}", entry.message)));
+    let warnings = Log::last_warnings(&job.log_path()).unwrap_or_default();
+    warnings.iter().for_each(|entry| note(format_args!("warned: {}", entry.message)));
     if let (Outcome::Finished, Some(calibration)) = (outcome, job.calibration()) {
         calibration.sentences(job.image_quantile(), job.has_relative_score()).iter().for_each(note);
     }

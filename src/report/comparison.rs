@@ -90,13 +90,13 @@ impl<'a> Comparison<'a> {
 
     /// The curves that at least one run has.
     fn charts(&self) -> Vec<(&'static str, Chart)> {
-        let chart = |y: AxisSpec, points: fn(&ComparedRun) -> Vec<(f64, f64)>| {
-            let own = self.runs.iter().zip(LETTERS).map(|(run, letter)| Series::line(letter, points(run)));
+        let chart = |y: AxisSpec, points: fn(&ComparedRun) -> &Vec<(f64, f64)>| {
+            let own = self.runs.iter().zip(LETTERS).map(|(run, letter)| Series::line(letter, points(run).clone()));
             let series: Vec<Series> = own.filter(|series| !series.points.is_empty()).collect();
             (!series.is_empty()).then(|| Chart { x: AxisSpec::linear("step"), y, series })
         };
-        let losses = chart(AxisSpec::log("training loss"), ComparedRun::losses).map(|chart| ("Training loss", chart));
-        let scores = chart(AxisSpec::linear("image AUROC on held-out images with drawn defects"), ComparedRun::validations);
+        let losses = chart(AxisSpec::log("training loss"), |run| &run.losses).map(|chart| ("Training loss", chart));
+        let scores = chart(AxisSpec::linear("image AUROC on held-out images with drawn defects"), |run| &run.validations);
         losses.into_iter().chain(scores.map(|chart| ("Validation", chart))).collect()
     }
 }
@@ -220,7 +220,13 @@ mod tests {
     fn a_difference_needs_both_image_aurocs() {
         let run = |about: &str| {
             let results = serde_json::from_str(&format!(r#"{{{about}"protocol": "", "images": []}}"#)).unwrap();
-            ComparedRun { folder: "run".into(), config: None, log: Vec::new(), results: Some(results) }
+            ComparedRun {
+                folder: "run".into(),
+                config: None,
+                losses: Vec::new(),
+                validations: Vec::new(),
+                results: Some(results),
+            }
         };
         let (with, without) = (|| run(r#""image_auroc": 0.75, "#), || run(""));
         for runs in [[with(), without()], [without(), with()], [without(), without()]] {

@@ -21,8 +21,10 @@ pub struct ComparedRun {
     pub folder: PathBuf,
     /// Its config, if it has one.
     pub config: Option<Config>,
-    /// The lines of its log, if it has one.
-    pub log: Vec<LogLine>,
+    /// Step and loss of every optimiser step in its log.
+    pub losses: Vec<(f64, f64)>,
+    /// Step and image AUROC of every validation in its log.
+    pub validations: Vec<(f64, f64)>,
     /// Its results on a test set, if it has some.
     pub results: Option<RunResults>,
 }
@@ -82,31 +84,19 @@ impl ComparedRun {
     pub fn read(folder: &Path) -> Result<Self> {
         let at = |name: &str| Some(folder.join(name)).filter(|path| path.exists());
         let config = at(CONFIG_FILE).map(|path| Config::read(&path)).transpose()?;
-        let log = at(LOG_FILE).map(|path| Log::lines(&path)).transpose()?.unwrap_or_default();
+        let (mut losses, mut validations) = (Vec::new(), Vec::new());
+        let add = |line| match line {
+            LogLine::Step(entry) => losses.push((entry.step as f64, entry.loss)),
+            LogLine::Validation(entry) => validations.push((entry.step as f64, entry.validation.image_auroc)),
+            LogLine::Warning(_) => {}
+        };
+        at(LOG_FILE).map_or(Ok(()), |path| Log::each(&path, add))?;
         let results = at(METRICS_FILE).map(|path| RunResults::read(&path)).transpose()?;
         if config.is_none() && results.is_none() {
             let reason = format!("has neither {CONFIG_FILE} nor {METRICS_FILE}, so there is nothing to compare");
             return Err(Error::file(folder, reason));
         }
-        Ok(Self { folder: folder.to_owned(), config, log, results })
-    }
-
-    /// Step and loss of every optimiser step in the log.
-    pub fn losses(&self) -> Vec<(f64, f64)> {
-        let step = |line: &LogLine| match line {
-            LogLine::Step(entry) => Some((entry.step as f64, entry.loss)),
-            _ => None,
-        };
-        self.log.iter().filter_map(step).collect()
-    }
-
-    /// Step and image AUROC of every validation in the log.
-    pub fn validations(&self) -> Vec<(f64, f64)> {
-        let score = |line: &LogLine| match line {
-            LogLine::Validation(entry) => Some((entry.step as f64, entry.validation.image_auroc)),
-            _ => None,
-        };
-        self.log.iter().filter_map(score).collect()
+        Ok(Self { folder: folder.to_owned(), config, losses, validations, results })
     }
 }
 

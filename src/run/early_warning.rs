@@ -39,21 +39,22 @@ pub(super) struct EarlyWarning {
 }
 
 impl EarlyWarning {
-    /// For training with `images`, after the steps in `earlier`.
+    /// For training with `images`.
     ///
     /// # Errors
     /// An image smaller than a training crop.
-    pub(super) fn new(config: &Config, images: &[Image], earlier: &[LogLine]) -> Result<Self> {
-        let mut loss = LossLevel::default();
-        let mut output = OutputVariation::new(images, config.data.size, config.train.warmup_steps)?;
-        for line in earlier {
-            match line {
-                LogLine::Step(entry) => drop(loss.add(entry)),
-                LogLine::Warning(entry) if entry.warning == WarningKind::ConstantOutput => output = None,
-                LogLine::Warning(_) | LogLine::Validation(_) => {}
-            }
+    pub(super) fn new(config: &Config, images: &[Image]) -> Result<Self> {
+        let output = OutputVariation::new(images, config.data.size, config.train.warmup_steps)?;
+        Ok(Self { loss: LossLevel::default(), output })
+    }
+
+    /// Takes in a line that an earlier process wrote, in the order of the log.
+    pub(super) fn earlier(&mut self, line: &LogLine) {
+        match line {
+            LogLine::Step(entry) => drop(self.loss.add(entry)),
+            LogLine::Warning(entry) if entry.warning == WarningKind::ConstantOutput => self.output = None,
+            LogLine::Warning(_) | LogLine::Validation(_) => {}
         }
-        Ok(Self { loss, output })
     }
 
     /// The warnings after a step.
@@ -237,8 +238,8 @@ mod tests {
         let images = [Image::zeros((8, 8, 3))];
         let mut config = Config::default();
         config.data.size = 8;
-        let earlier: Vec<LogLine> = (1..=730).zip(&losses).map(|(step, &loss)| LogLine::Step(entry(step, loss))).collect();
-        let mut resumed = EarlyWarning::new(&config, &images, &earlier).unwrap();
+        let mut resumed = EarlyWarning::new(&config, &images).unwrap();
+        (1..=730).zip(&losses).for_each(|(step, &loss)| resumed.earlier(&LogLine::Step(entry(step, loss))));
         assert!(resumed.output.is_none(), "uniform images");
         let found: Vec<u64> =
             (731..).zip(&losses[730..]).filter_map(|(step, &loss)| Some(resumed.loss.add(&entry(step, loss))?.step)).collect();

@@ -10,6 +10,7 @@ mod evaluation;
 mod in_order;
 mod keys;
 mod log;
+mod log_lines;
 mod memory;
 mod own_files;
 pub mod reproduction;

@@ -227,9 +227,8 @@ impl TrainingJob {
         }
         write_config(&self.config, &self.out, is_resumed)?;
         log::info!("{}: {} of {steps} steps done", self.config.architecture(), trainer.step());
-        let path = self.log_path();
-        let mut log = Log::open(&path, trainer.step())?;
-        let mut early_warning = EarlyWarning::new(&self.config, &self.set.images, &Log::lines(&path)?)?;
+        let mut early_warning = EarlyWarning::new(&self.config, &self.set.images)?;
+        let mut log = Log::open_with(&self.log_path(), trainer.step(), |line| early_warning.earlier(&line))?;
         let mut tell = |line: LogLine| log.append(&line).map(|()| report(&line));
         while trainer.step() < steps {
             if stop.load(Ordering::Relaxed) {

@@ -11,7 +11,7 @@ use super::report::run_folder;
 use crate::data::AugmentConfig;
 use crate::error::Result;
 use crate::ops::Backend;
-use crate::run::{Config, LOG_FILE, Log, load_training_set, time_step};
+use crate::run::{Config, LOG_FILE, Log, LogLine, load_training_set, time_step};
 
 /// What a few timed steps say about the runs of a plan.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,9 +57,14 @@ impl Estimate {
         let Ok(step_times) = &self.step_times else { return Ok(None) };
         let mut seconds = 0.0;
         for (run, time) in runs.iter().zip(step_times) {
+            let (log, mut done) = (run_folder(&folders.out, &run.category, run.seed).join(LOG_FILE), 0);
+            let read = Log::each(&log, |line| {
+                if let LogLine::Step(entry) = line {
+                    done = entry.step
+                }
+            });
             // A training puts a log aside that cannot be read.
-            let log = Log::read(&run_folder(&folders.out, &run.category, run.seed).join(LOG_FILE)).unwrap_or_default();
-            let done = log.last().map_or(0, |entry| entry.step);
+            let done = read.map_or(0, |()| done);
             seconds += time.as_secs_f64() * steps.saturating_sub(done) as f64;
         }
         Ok(Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)))

@@ -168,7 +168,7 @@ fn results<B: Backend>(
     let (category, skipped) = (&test_set.category, job.skipped());
     let skipped_train = skipped.map_or(0, |share| share.skipped);
     let images = ImageCounts { train, held_out, skipped_train, ..test_set.counts };
-    let mut notes = notes::of_training(&Log::lines(&folder.join(LOG_FILE)).unwrap_or_default());
+    let mut notes = notes::of_training(&Log::last_warnings(&folder.join(LOG_FILE)).unwrap_or_default());
     notes.extend(images.gaps(category));
     notes.extend(skipped.map(|share| format!("training set: {share}")));
     notes.extend(test_set.skipped().map(|sentence| format!("test set: {sentence}")));
