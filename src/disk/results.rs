@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use super::outputs::{Outputs, RECORD};
+use super::outputs::Outputs;
+use super::record::RECORD;
 
 /// Commands that write pictures which nobody wants to train on or inspect. The images that a demo generates are none of these.
 const COMMANDS: [&str; 7] = ["detect", "evaluate", "figures", "data preview", "train", "verify", "reproduce"];
