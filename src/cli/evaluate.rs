@@ -10,8 +10,8 @@ use crate::disk::Outputs;
 use crate::ops::Backend;
 use crate::report::results::{self, Results};
 use crate::run::{
-    CalibrationImages, Config, EvaluationReport, METRICS_FILE, Measured, PartialReport, TestSet, check_evaluation_memory,
-    evaluate_test_set,
+    CalibrationImages, Config, EvaluationReport, METRICS_FILE, Measured, MetricsFile, PartialReport, TestSet,
+    check_evaluation_memory, evaluate_test_set,
 };
 
 use super::device::{DeviceOption, on_device};

@@ -188,6 +188,10 @@ impl<B: Backend> Storage for Observed<B> {
         self.inner.name()
     }
 
+    fn is_in_host_memory(&self) -> bool {
+        self.inner.is_in_host_memory()
+    }
+
     fn description(&self) -> String {
         self.inner.description()
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::config::Config;
+use super::memory::check_step_memory;
 use crate::data::TrainingSet;
 use crate::error::{Error, Result};
 use crate::ops::Backend;
@@ -22,6 +23,7 @@ const MAX_STEPS: f64 = u32::MAX as f64;
 /// # Errors
 /// As those of the training.
 pub fn time_step<B: Backend>(backend: &B, config: &Config, set: &Arc<TrainingSet>) -> Result<Duration> {
+    check_step_memory(backend, config)?;
     let mut trainer = Trainer::new(backend, config.recipe())?;
     let mut batches = Batches::new(backend, Arc::clone(set), config.train.batch, WARM_UP + TIMED as u64)?;
     for _ in 0..WARM_UP {

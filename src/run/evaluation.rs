@@ -54,35 +54,33 @@ impl EvaluationReport {
         let skipped = category.skipped.clone();
         Self { metrics, image_score, protocol, image_auroc_by_kind: by_kind, image_threshold, images, skipped, curves }
     }
+}
 
+/// What an evaluation writes: the content of `metrics.json`.
+pub trait MetricsFile: Serialize {
     /// Writes `metrics.json` into `folder`, which is created if necessary.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn write(&self, folder: &Path) -> Result<()> {
-        write_metrics(folder, self)
+    fn write(&self, folder: &Path) -> Result<()> {
+        let (path, bytes) = self.file(folder)?;
+        make_folder(folder)?;
+        write_bytes(&path, &bytes)
     }
 
     /// The path and the content of `metrics.json` in `folder`.
     ///
     /// # Errors
     /// None that can occur: the metrics are numbers.
-    pub fn file(&self, folder: &Path) -> Result<(PathBuf, Vec<u8>)> {
-        metrics_file(folder, self)
+    fn file(&self, folder: &Path) -> Result<(PathBuf, Vec<u8>)> {
+        let path = folder.join(METRICS_FILE);
+        let json = serde_json::to_string_pretty(self).map_err(|error| Error::file(&path, error))?;
+        Ok((path, format!("{json}\n").into_bytes()))
     }
 }
 
-fn write_metrics(folder: &Path, metrics: &impl Serialize) -> Result<()> {
-    let (path, bytes) = metrics_file(folder, metrics)?;
-    make_folder(folder)?;
-    write_bytes(&path, &bytes)
-}
-
-fn metrics_file(folder: &Path, metrics: &impl Serialize) -> Result<(PathBuf, Vec<u8>)> {
-    let path = folder.join(METRICS_FILE);
-    let json = serde_json::to_string_pretty(metrics).map_err(|error| Error::file(&path, error))?;
-    Ok((path, format!("{json}\n").into_bytes()))
-}
+impl MetricsFile for EvaluationReport {}
+impl MetricsFile for PartialReport {}
 
 /// Evaluates a detector on the test set of a category; `done` is called after every image.
 ///
@@ -177,22 +175,6 @@ pub struct PartialReport {
 }
 
 impl PartialReport {
-    /// Writes `metrics.json` into `folder`, which is created if necessary.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn write(&self, folder: &Path) -> Result<()> {
-        write_metrics(folder, self)
-    }
-
-    /// The path and the content of `metrics.json` in `folder`.
-    ///
-    /// # Errors
-    /// None that can occur: the metrics are numbers.
-    pub fn file(&self, folder: &Path) -> Result<(PathBuf, Vec<u8>)> {
-        metrics_file(folder, self)
-    }
-
     /// The same form of a complete evaluation.
     ///
     /// # Errors

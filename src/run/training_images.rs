@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use rayon::prelude::*;
 
 use super::config::Config;
-use super::training::{prepared, split};
+use super::training_set::{prepared, split};
 use crate::data::{
     Dataset, Image, Listing, Skipped, SkippedShare, TrainingSet, check_levels, fingerprint_of, read_with_levels, warn_of_skipped,
 };

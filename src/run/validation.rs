@@ -1,8 +1,9 @@
 use std::path::Path;
 
 use super::config::Config;
-use super::evaluation::{EvaluationReport, evaluate_validation_set};
+use super::evaluation::{EvaluationReport, MetricsFile, evaluate_validation_set};
 use super::log::{ValidationEntry, ValidationScores};
+use super::memory::check_validation_maps;
 use super::training_images::TrainingImages;
 use crate::data::{Category, Dataset, Image, ValidationSet, remove_validation_set, write_validation_set};
 use crate::detect::Detector;
@@ -37,6 +38,7 @@ pub fn validate_detector<B: Backend>(
     let defects = write_validation_set(out, held_out, VALIDATION_SEED)?;
     let measure = || {
         let category = Category { name: name.to_owned(), ..Category::open(out)? };
+        check_validation_maps(&category)?;
         let report = evaluate_validation_set(detector, held_out, &category)?;
         report.write(out).map(|()| report)
     };

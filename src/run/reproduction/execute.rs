@@ -13,8 +13,8 @@ use crate::detect::{Detector, Resolution};
 use crate::error::{Error, Result};
 use crate::ops::Backend;
 use crate::run::{
-    CONFIG_FILE, Config, EvaluationReport, ImageCounts, LOG_FILE, Log, LogEntry, METRICS_FILE, MODEL_FILE, Measured, Outcome,
-    PartialReport, TestSet, TrainingJob, ValidationReport, check_evaluation_memory, evaluate_test_set, has_checkpoint,
+    CONFIG_FILE, Config, EvaluationReport, ImageCounts, LOG_FILE, Log, LogEntry, METRICS_FILE, MODEL_FILE, Measured, MetricsFile,
+    Outcome, PartialReport, TestSet, TrainingJob, ValidationReport, check_evaluation_memory, evaluate_test_set, has_checkpoint,
     validate_detector,
 };
 
