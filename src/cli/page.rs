@@ -24,7 +24,8 @@ pub struct Run {
     pub wall: Option<Duration>,
 }
 
-/// The loss of the run that wrote `model`, from the log in the same folder; empty if there is no log, and, with a warning, if it cannot be read.
+/// The loss of the run that wrote `model`, from the log in the same folder; empty if there is no log, and, with a warning, if it
+/// cannot be read.
 pub fn loss_curve(model: &Path) -> Vec<(u64, f64)> {
     let mut losses = Vec::new();
     let add = |line| {

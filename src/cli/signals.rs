@@ -2,8 +2,9 @@
 
 use anyhow::Context;
 
-/// Calls `handler` on a thread of its own for Ctrl-C, and on Unix also when the system or a user ends the process (SIGTERM) or its terminal is
-/// closed (SIGHUP). On Linux a signal that was ignored when the program was started stays ignored, as under `nohup` and for `sh -c 'orthoscope … &'`.
+/// Calls `handler` on a thread of its own for Ctrl-C, and on Unix also when the system or a user ends the process (SIGTERM) or
+/// its terminal is closed (SIGHUP). On Linux a signal that was ignored when the program was started stays ignored, as under
+/// `nohup` and for `sh -c 'orthoscope … &'`.
 ///
 /// # Errors
 /// The system has no thread or no handler left.

@@ -29,7 +29,8 @@ pub struct Arguments {
     /// Folder for the images in the layout of a category, and metrics.json
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Config file over the one beside the weights; its [detection] replaces that of the weights. Later files override earlier ones
+    /// Config file over the one beside the weights; its [detection] replaces that of the weights. Later files override earlier
+    /// ones
     #[arg(long, value_name = "TOML")]
     config: Vec<PathBuf>,
     #[command(flatten)]

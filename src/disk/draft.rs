@@ -30,7 +30,8 @@ impl Draft {
         Ok((self.written, hexadecimal(self.hash)))
     }
 
-    /// The bytes written so far, from the first one on. They are read through the same handle, so that nothing may be written meanwhile.
+    /// The bytes written so far, from the first one on. They are read through the same handle, so that nothing may be written
+    /// meanwhile.
     ///
     /// # Errors
     /// The file cannot be written or read.

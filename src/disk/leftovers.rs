@@ -22,8 +22,8 @@ const ATTEMPTS: usize = 8;
 /// Folders that this process has looked at.
 static SEEN: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
-/// A temporary file with the permissions of an ordinary new file. By default temporary files are private to their owner. The first one in a
-/// folder removes those that killed processes have left there.
+/// A temporary file with the permissions of an ordinary new file. By default temporary files are private to their owner. The
+/// first one in a folder removes those that killed processes have left there.
 pub(super) fn temporary_file(folder: &Path) -> io::Result<NamedTempFile> {
     if SEEN.lock().is_ok_and(|mut seen| seen.insert(folder.to_owned())) {
         remove_leftovers(folder);

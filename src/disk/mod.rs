@@ -1,4 +1,5 @@
-//! Output files, which are written completely or not at all and replace only what is ours; output folders; input files with a limit.
+//! Output files, which are written completely or not at all and replace only what is ours; output folders; input files with a
+//! limit.
 
 mod atomic;
 pub mod bounded;

@@ -1,8 +1,8 @@
 //! What a command may replace: only files that it has written itself, as the record in their folder says.
 //!
-//! The record is the hidden file `.orthoscope-written`. Every file that a command writes through [`Outputs`] adds a line to it: the command, a
-//! space, and the SHA-256 of the file's path below the folder, a zero byte and the file's bytes. So an output that somebody has changed, moved
-//! or put there is not ours any more, whatever its name; nor is one that another command wrote.
+//! The record is the hidden file `.orthoscope-written`. Every file that a command writes through [`Outputs`] adds a line to it:
+//! the command, a space, and the SHA-256 of the file's path below the folder, a zero byte and the file's bytes. So an output that
+//! somebody has changed, moved or put there is not ours any more, whatever its name; nor is one that another command wrote.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -77,15 +77,17 @@ impl Outputs {
         self
     }
 
-    /// The same for very many files: no file is waited for until [`settle`](Self::settle) waits for all of them. A file still gets its name only
-    /// when it is complete, so that a kill leaves no half of one. After a loss of power, files that were written before `settle` may be damaged.
+    /// The same for very many files: no file is waited for until [`settle`](Self::settle) waits for all of them. A file still
+    /// gets its name only when it is complete, so that a kill leaves no half of one. After a loss of power, files that were
+    /// written before `settle` may be damaged.
     #[must_use]
     pub fn in_haste(self) -> Self {
         self.waits.store(false, Ordering::Relaxed);
         self
     }
 
-    /// Waits until all that was written [in haste](Self::in_haste) is on the disk. Files that are written later are waited for one by one.
+    /// Waits until all that was written [in haste](Self::in_haste) is on the disk. Files that are written later are waited for
+    /// one by one.
     ///
     /// # Errors
     /// The disk reports that it has lost something.
@@ -142,9 +144,9 @@ impl Outputs {
         self.finished(vec![draft])?.into_iter().try_for_each(Written::rename)
     }
 
-    /// Replaces several files that belong together, and removes the `obsolete` ones. All are complete on the disk before the first old one goes:
-    /// on a full disk the old ones stay, all of them. Then old and new are never seen together, even after a kill, and the last file says that
-    /// the others are complete.
+    /// Replaces several files that belong together, and removes the `obsolete` ones. All are complete on the disk before the
+    /// first old one goes: on a full disk the old ones stay, all of them. Then old and new are never seen together, even after a
+    /// kill, and the last file says that the others are complete.
     ///
     /// # Errors
     /// As [`write`](Self::write); an old file cannot be removed.
@@ -165,8 +167,9 @@ impl Outputs {
         Ok(draft)
     }
 
-    /// Begins a file in the folder that is too large for the memory. It gets its name by [`replace_by_drafts`](Self::replace_by_drafts); until
-    /// then an old one stays, and this one vanishes if it is dropped. Missing folders are made.
+    /// Begins a file in the folder that is too large for the memory. It gets its name by
+    /// [`replace_by_drafts`](Self::replace_by_drafts); until then an old one stays, and this one vanishes if it is dropped.
+    /// Missing folders are made.
     ///
     /// # Errors
     /// As [`check`](Self::check), or the file cannot be created.
@@ -185,7 +188,8 @@ impl Outputs {
         swap(self.finished(drafts)?, obsolete)
     }
 
-    /// Completes drafts and notes them in the record, before they get their names, so that a command that is killed in between knows them later.
+    /// Completes drafts and notes them in the record, before they get their names, so that a command that is killed in between
+    /// knows them later.
     fn finished(&self, drafts: Vec<Draft>) -> Result<Vec<Written>> {
         let finish = |draft: Draft| {
             let (written, digest) = draft.finish()?;

@@ -201,7 +201,8 @@ fn configs(runs: &[ComparedRun]) -> Result<Rows> {
     })
 }
 
-/// Whether two runs have results by different protocols, apart from what belongs to the run itself: everything up to the scores of images.
+/// Whether two runs have results by different protocols, apart from what belongs to the run itself: everything up to the scores
+/// of images.
 fn protocols_differ(runs: &[ComparedRun]) -> bool {
     let head = |run: &ComparedRun| {
         let protocol = &run.results.as_ref()?.protocol;

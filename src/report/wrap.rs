@@ -6,8 +6,8 @@ pub(super) fn width(text: &str) -> usize {
 }
 
 /// `text` in lines of at most `columns`, except where a single word is longer. Line breaks of the text stay; every line begins
-/// with the spaces that the text's own line begins with. No text is one empty line. Control characters, which may come from a file and
-/// would steer the terminal, become spaces.
+/// with the spaces that the text's own line begins with. No text is one empty line. Control characters, which may come from a
+/// file and would steer the terminal, become spaces.
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let text: String = text.chars().map(|sign| if sign.is_control() && sign != '\n' { ' ' } else { sign }).collect();
     let mut lines: Vec<String> = Vec::new();

@@ -106,8 +106,8 @@ impl RunResults {
         serde_json::from_str(&text).map_err(|error| Error::file(path, format!("is not of an evaluation: {error}")))
     }
 
-    /// The image AUROC with its interval, by the score that gave it: the recorded one, or in older files the first that gives this value. None if
-    /// the score does not give it, as in a file that was edited.
+    /// The image AUROC with its interval, by the score that gave it: the recorded one, or in older files the first that gives
+    /// this value. None if the score does not give it, as in a file that was edited.
     pub fn placed(&self) -> Option<PlacedAuroc> {
         let auroc = self.image_auroc?;
         let labels: Vec<bool> = self.images.iter().map(|image| image.kind != GOOD).collect();
@@ -126,7 +126,8 @@ impl RunResults {
     }
 }
 
-/// The keys of the config whose values differ between the runs that have one, each with their values in order; `–` for a key that a run lacks.
+/// The keys of the config whose values differ between the runs that have one, each with their values in order; `–` for a key that
+/// a run lacks.
 ///
 /// # Errors
 /// As [`Config::to_toml`].

@@ -1,5 +1,5 @@
-//! Early warning for a run that diverges or collapses. It looks at the losses and, from time to time, at the output for a few training
-//! images. It changes nothing.
+//! Early warning for a run that diverges or collapses. It looks at the losses and, from time to time, at the output for a few
+//! training images. It changes nothing.
 
 use std::collections::VecDeque;
 
@@ -15,7 +15,8 @@ use crate::train::Trainer;
 const WINDOW: usize = 100;
 /// The first level is the median of this many losses.
 const FIRST: usize = 10;
-/// A level this many times the lowest earlier one is far above it. In healthy runs of 750 to 6250 steps the factor stayed below 1.3.
+/// A level this many times the lowest earlier one is far above it. In healthy runs of 750 to 6250 steps the factor stayed below
+/// 1.3.
 const FAR_ABOVE: f64 = 4.0;
 /// A rise is over once the level is below this many times the lowest one. Another rise is then reported again.
 const RECOVERED: f64 = 2.0;

@@ -115,8 +115,8 @@ pub fn evaluate_with_maps<B: Backend>(
     })
 }
 
-/// Evaluates a detector on a validation set that [`write_validation_set`](crate::data::write_validation_set) has written, each image as
-/// if the one that it is a copy of had been left out of the calibration.
+/// Evaluates a detector on a validation set that [`write_validation_set`](crate::data::write_validation_set) has written, each
+/// image as if the one that it is a copy of had been left out of the calibration.
 ///
 /// # Errors
 /// As [`evaluate_detector`]; a file that is not the copy of a held-out image.
@@ -214,8 +214,8 @@ pub fn evaluate_test_set<B: Backend>(
     }
 }
 
-/// Evaluates a detector on a test set that lacks good images, defects or masks ([`Category::open_incomplete`]). `keep` gets every test image
-/// with its file and its heatmap at working resolution.
+/// Evaluates a detector on a test set that lacks good images, defects or masks ([`Category::open_incomplete`]). `keep` gets every
+/// test image with its file and its heatmap at working resolution.
 ///
 /// # Errors
 /// An unreadable image or mask; an error of `keep`.
@@ -240,10 +240,12 @@ fn evaluate_detector_partly<B: Backend>(
     Ok(PartialReport { metrics, image_score, protocol, image_auroc_by_kind: by_kind, image_threshold, images, skipped })
 }
 
-/// Evaluates anomaly maps made elsewhere: `maps/DEFECT/NAME.npy`, f32 or f64 `[h, w]`, one per test image. Pixels are ranked in that type.
+/// Evaluates anomaly maps made elsewhere: `maps/DEFECT/NAME.npy`, f32 or f64 `[h, w]`, one per test image. Pixels are ranked in
+/// that type.
 ///
 /// # Errors
-/// A map that is missing, unreadable or transposed; an unreadable mask; a metric that is not defined; a share that is not above 0 and at most 1.
+/// A map that is missing, unreadable or transposed; an unreadable mask; a metric that is not defined; a share that is not above 0
+/// and at most 1.
 pub fn evaluate_maps<T: Real>(
     category: &Category,
     resolution: Resolution,
@@ -300,10 +302,10 @@ fn device_words(backend: &impl Backend) -> String {
     format!("{device}; precision {precision}{instructions}")
 }
 
-/// The protocol line: what one must know to compare numbers with others. Of the test set its category, the resolution of pixel metrics, the split
-/// with what was skipped, and the image score. Of a detector the white level, the heatmap, tiles, and thresholds of unusual origin; the run (step, seed, config,
-/// how it was lengthened, what was skipped in training, what it was trained on, options that the paper does not have), and the device. Last
-/// the version and the commit.
+/// The protocol line: what one must know to compare numbers with others. Of the test set its category, the resolution of pixel
+/// metrics, the split with what was skipped, and the image score. Of a detector the white level, the heatmap, tiles, and
+/// thresholds of unusual origin; the run (step, seed, config, how it was lengthened, what was skipped in training, what it was
+/// trained on, options that the paper does not have), and the device. Last the version and the commit.
 pub fn protocol(
     (category, split): (&Category, Split),
     resolution: Resolution,

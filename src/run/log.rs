@@ -110,9 +110,9 @@ pub struct Log {
 }
 
 impl Log {
-    /// Opens the log. Lines after `step` are dropped: a resumed run repeats those steps. So are lines that are damaged or of somebody else, with a
-    /// warning, and the whole file is put aside. So is a file that
-    /// cannot be read: the log begins anew, or after the lines before the part that cannot.
+    /// Opens the log. Lines after `step` are dropped: a resumed run repeats those steps. So are lines that are damaged or of
+    /// somebody else, with a warning, and the whole file is put aside. So is a file that cannot be read: the log begins anew, or
+    /// goes on after the lines that could be read.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -142,8 +142,8 @@ impl Log {
         writeln!(self.file, "{line}").map_err(|error| Error::write(&self.path, error))
     }
 
-    /// Hands over the lines of a log one after another; none if there is no file. An incomplete last line, left by a crash, is ignored, and so are
-    /// other lines that are no lines of a log, with a warning.
+    /// Hands over the lines of a log one after another; none if there is no file. An incomplete last line, left by a crash, is
+    /// ignored, and so are other lines that are no lines of a log, with a warning.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -223,7 +223,8 @@ mod tests {
     use super::*;
     use crate::run::log_lines::LONGEST;
 
-    /// A step of version 0.1.0, a step, a warning, a validation, and a kind from the future; then a line that a crash has cut off.
+    /// A step of version 0.1.0, a step, a warning, a validation, and a kind from the future; then a line that a crash has cut
+    /// off.
     const TEXT: &str = concat!(
         r#"{"step":1,"loss":0.5,"rate":0.001,"images_per_second":10.0}"#,
         "\n",

@@ -85,8 +85,8 @@ impl Lines {
         Self { path, file, bytes, number: 0, damaged: 0, named, failed: None }
     }
 
-    /// The next line of a log. What is none is counted and passed over; so are an empty line, and the last one if a crash has cut it off. None at the
-    /// end, and where the rest [cannot be read](Self::finish).
+    /// The next line of a log. What is none is counted and passed over; so are an empty line, and the last one if a crash has cut
+    /// it off. None at the end, and where the rest [cannot be read](Self::finish).
     pub(super) fn next(&mut self) -> Option<Line> {
         while self.failed.is_none() {
             let pieces = self.fill().unwrap_or_else(|error| {
@@ -115,7 +115,8 @@ impl Lines {
         std::str::from_utf8(&self.bytes).ok().map(|text| text.trim_end_matches('\r'))
     }
 
-    /// Reads a line with its break, and of one that is too long only the last piece. Returns the number of its pieces: 0 at the end of the file.
+    /// Reads a line with its break, and of one that is too long only the last piece. Returns the number of its pieces: 0 at the
+    /// end of the file.
     fn fill(&mut self) -> io::Result<usize> {
         let mut pieces = 0;
         loop {

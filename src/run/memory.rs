@@ -23,7 +23,8 @@ const STATES: u64 = 4;
 /// Bytes that an evaluation keeps of each pixel: score and ground truth, and both once more to be sorted.
 const EVALUATED: u64 = 16;
 
-/// Refuses a training that cannot fit into the free memory: its images as prepared, and on a CPU also the batch, weights and results of layers.
+/// Refuses a training that cannot fit into the free memory: its images as prepared, and on a CPU also the batch, weights and
+/// results of layers.
 ///
 /// # Errors
 /// Too little memory, with the key of the largest part; a network with more elements than 32 bits can number.
@@ -31,7 +32,8 @@ pub fn check_training_memory(config: &Config, images: &[PathBuf], is_on_cpu: boo
     check(&training_needs(config, images.len(), |number| read_size(&images[number]).ok(), is_on_cpu)?, free_memory())
 }
 
-/// Refuses steps of a training that cannot fit into the free memory, on a device that uses that of the program: batch, weights and results of layers.
+/// Refuses steps of a training that cannot fit into the free memory, on a device that uses that of the program: batch, weights
+/// and results of layers.
 ///
 /// # Errors
 /// As [`check_training_memory`].
@@ -42,8 +44,8 @@ pub(super) fn check_step_memory(backend: &impl Storage, config: &Config) -> Resu
     check(&network_needs(config)?, free_memory())
 }
 
-/// Refuses a validation of which the images as prepared, and the maps of those held out, cannot fit into the free memory. How many copies with defects
-/// there will be, only the images tell.
+/// Refuses a validation of which the images as prepared, and the maps of those held out, cannot fit into the free memory. How
+/// many copies with defects there will be, only the images tell.
 ///
 /// # Errors
 /// Too little memory.
@@ -84,8 +86,8 @@ pub fn training_memory(config: &Config, images: &[[u32; 2]], is_on_cpu: bool) ->
     Ok(needs.iter().fold(0, |sum, need| sum.saturating_add(need.bytes)))
 }
 
-/// Refuses an evaluation whose maps cannot fit into the free memory. `model` is how the images are prepared for the model that makes the maps; None if
-/// the maps are made elsewhere.
+/// Refuses an evaluation whose maps cannot fit into the free memory. `model` is how the images are prepared for the model that
+/// makes the maps; None if the maps are made elsewhere.
 ///
 /// # Errors
 /// Too little memory.
@@ -227,8 +229,8 @@ pub fn memory_words(bytes: u64) -> String {
     format!("{value:.1} {}", UNITS[unit])
 }
 
-/// Bytes that the process can still get: what the system has, within the limits of its control groups and of `ulimit -v`. None where the system
-/// does not tell.
+/// Bytes that the process can still get: what the system has, within the limits of its control groups and of `ulimit -v`. None
+/// where the system does not tell.
 pub fn free_memory() -> Option<u64> {
     free_below(Path::new("/"))
 }
@@ -266,8 +268,8 @@ const VERSION_1: GroupFiles = GroupFiles {
 const VERSION_2: GroupFiles =
     GroupFiles { folder: "sys/fs/cgroup", most: "memory.max", now: "memory.current", cache: ["inactive_file ", "active_file "] };
 
-/// What is left in the group of a line of `/proc/self/cgroup` and in those around it, whichever has least: `0::/PATH`, or `4:memory:/PATH` in
-/// version 1. In a container the path may be that outside, so that only the outermost group is found.
+/// What is left in the group of a line of `/proc/self/cgroup` and in those around it, whichever has least: `0::/PATH`, or
+/// `4:memory:/PATH` in version 1. In a container the path may be that outside, so that only the outermost group is found.
 fn left_in_groups(root: &Path, line: &str) -> Option<u64> {
     let (_, rest) = line.split_once(':')?;
     let (controllers, path) = rest.split_once(':')?;

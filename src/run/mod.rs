@@ -56,7 +56,8 @@ pub const PREVIOUS_FILE: &str = "checkpoint.previous.safetensors";
 /// File name of the metrics that an evaluation writes.
 pub const METRICS_FILE: &str = "metrics.json";
 
-/// Commit that this binary was built from, with `-modified` if sources differed from it or `-unknown` if that is not known; or `unknown`.
+/// Commit that this binary was built from, with `-modified` if sources differed from it or `-unknown` if that is not known; or
+/// `unknown`.
 pub const COMMIT: &str = match option_env!("ORTHOSCOPE_COMMIT") {
     Some(commit) => commit,
     None => "unknown",

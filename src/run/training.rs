@@ -59,8 +59,8 @@ pub struct TrainingJob {
 }
 
 impl TrainingJob {
-    /// Loads the training images of a dataset, or of the category in a folder, and the textures, and locks `out`. Files that cannot be used are named in
-    /// a warning and left out.
+    /// Loads the training images of a dataset, or of the category in a folder, and the textures, and locks `out`. Files that
+    /// cannot be used are named in a warning and left out.
     ///
     /// # Errors
     /// No image that can be used; without `resume`, an `out` that already holds a run; with it, an `out` that holds none, or one
@@ -70,8 +70,8 @@ impl TrainingJob {
         Self::prepare_with(config, data, out, start, || lock_folder(out))
     }
 
-    /// The same with the lock of `out` from `lock`, for a program that has worked in the folder before. It is called before the images are
-    /// loaded if that makes no new file, else last, so that a folder for a run that cannot begin is not made.
+    /// The same with the lock of `out` from `lock`, for a program that has worked in the folder before. It is called before the
+    /// images are loaded if that makes no new file, else last, so that a folder for a run that cannot begin is not made.
     ///
     /// # Errors
     /// As [`TrainingJob::prepare`], and those of `lock`.
@@ -168,8 +168,8 @@ impl TrainingJob {
         &self.config
     }
 
-    /// Sets `train.steps` to the number of steps that take `budget` on this device, by a few timed steps, and returns it. For a run that has
-    /// not begun.
+    /// Sets `train.steps` to the number of steps that take `budget` on this device, by a few timed steps, and returns it. For a
+    /// run that has not begun.
     ///
     /// # Errors
     /// As those of the training; a budget for less than one step.
@@ -188,7 +188,8 @@ impl TrainingJob {
     }
 
     /// Trains; calls `report` after every step; writes config, log and checkpoints, and at the end the weights with their
-    /// thresholds. Setting `stop` ends the run with a checkpoint after the current step. Early warnings go to the logger of the program.
+    /// thresholds. Setting `stop` ends the run with a checkpoint after the current step. Early warnings go to the logger of the
+    /// program.
     ///
     /// # Errors
     /// A loss that is not finite, a file that cannot be written; the last checkpoint stays.
@@ -200,7 +201,8 @@ impl TrainingJob {
         })
     }
 
-    /// The same, but calls `report` with every line of the log, after it was written, so also with early warnings and validations.
+    /// The same, but calls `report` with every line of the log, after it was written, so also with early warnings and
+    /// validations.
     ///
     /// # Errors
     /// As [`TrainingJob::run`].

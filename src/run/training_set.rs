@@ -68,8 +68,8 @@ pub(super) fn prepared(image: &Image, preparation: &Preparation) -> Result<Image
     Ok(image)
 }
 
-/// How many of several images are held out for thresholds, at least one. None of a single image, or with a share of 0: those that are trained on
-/// then serve both purposes.
+/// How many of several images are held out for thresholds, at least one. None of a single image, or with a share of 0: those that
+/// are trained on then serve both purposes.
 pub(super) fn held_out_count(images: usize, share: f64) -> usize {
     if share == 0.0 {
         return 0;
@@ -88,8 +88,8 @@ fn held_out_of(mut images: Vec<Image>, share: f64, seed: u64) -> (Vec<Image>, Ve
     (images, held_out)
 }
 
-/// The images of the texture folder of a config, or generated textures of every family, `size` pixels high and wide; the mean of their channels
-/// for grey patches.
+/// The images of the texture folder of a config, or generated textures of every family, `size` pixels high and wide; the mean of
+/// their channels for grey patches.
 ///
 /// # Errors
 /// A folder without images, or an image that cannot be read.

@@ -23,8 +23,8 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// Times a few steps for the first of the runs whose trainings are alike: the same config but for seed, steps and augmentation. A run that
-    /// cannot be loaded, and so will fail, counts as the slowest of the others.
+    /// Times a few steps for the first of the runs whose trainings are alike: the same config but for seed, steps and
+    /// augmentation. A run that cannot be loaded, and so will fail, counts as the slowest of the others.
     ///
     /// # Errors
     /// A config that is not valid.
@@ -49,7 +49,8 @@ impl Estimate {
         Ok(Self { step_times, peak_bytes: peak_bytes() })
     }
 
-    /// Training time of the steps that are left in `runs`, the same runs in the same order, of `steps` each; none if no run could be timed.
+    /// Training time of the steps that are left in `runs`, the same runs in the same order, of `steps` each; none if no run could
+    /// be timed.
     ///
     /// # Errors
     /// The log of a run cannot be read.

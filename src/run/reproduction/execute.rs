@@ -35,7 +35,8 @@ pub trait Watcher<B: Backend> {
     /// The training is done.
     fn trained(&mut self);
 
-    /// The test set is evaluated, and nothing of it written yet. `report` is missing where the test set does not define all metrics.
+    /// The test set is evaluated, and nothing of it written yet. `report` is missing where the test set does not define all
+    /// metrics.
     ///
     /// # Errors
     /// A file cannot be written.
@@ -72,7 +73,8 @@ impl Folders {
     }
 }
 
-/// The result of a run that is done; none if it is not. A run is done if its `run.json` and, if it has a test set, its `metrics.json` are complete.
+/// The result of a run that is done; none if it is not. A run is done if its `run.json` and, if it has a test set, its
+/// `metrics.json` are complete.
 ///
 /// # Errors
 /// The run is of another config, with the keys that differ.
@@ -97,7 +99,8 @@ fn check_config(folder: &Path, config: &Config) -> Result<()> {
     }
 }
 
-/// Makes one run, from where an earlier process left it. `None` if `stop` was set while it trained; a checkpoint then holds the steps done.
+/// Makes one run, from where an earlier process left it. `None` if `stop` was set while it trained; a checkpoint then holds the
+/// steps done.
 ///
 /// # Errors
 /// Missing or unreadable images; a loss that is not finite; a file that cannot be written; another config in the folder.
