@@ -168,8 +168,8 @@ fn principal_components_are_a_projection_but_not_onto_the_tangent_space() {
     assert!(card.map == card.baselines["PCA 4"], "the baseline is the same map");
 }
 
-/// Theorem A: where coordinates are corrupted with different strength, the best smooth map is an oblique projector. The card must tell it
-/// from the orthogonal one.
+/// Theorem A: where coordinates are corrupted with different strength, the best smooth map is an oblique projector. The card must
+/// tell it from the orthogonal one.
 #[test]
 fn the_oblique_projector_is_told_from_the_orthogonal_one() {
     let (n, d) = (10, 2);
@@ -337,7 +337,8 @@ fn equal_images_leave_open_what_needs_different_ones() {
     assert_eq!(card.baselines.keys().collect::<Vec<_>>(), ["identity"]);
 }
 
-/// With few points the neighbours are far apart, and curvature looks like further dimensions. The card must not give wrong tangents then.
+/// With few points the neighbours are far apart, and curvature looks like further dimensions. The card must not give wrong
+/// tangents then.
 #[test]
 fn tangents_that_the_points_do_not_show_are_undetermined() {
     for (side, d, reference) in [(16, 2, 256), (8, 3, 1500), (8, 4, 1500)] {

@@ -52,8 +52,9 @@ fn refused(bytes: &[u8]) -> String {
     reason(&saved(folder.path(), "a", bytes))
 }
 
-/// Cuts a file at each of these lengths, which must be refused, and flips bits of each of its bytes, which must not panic and gives an image or
-/// an error. Every file has a name of its own, because systems write what replaces another file to the disk at once.
+/// Cuts a file at each of these lengths, which must be refused, and flips bits of each of its bytes, which must not panic and
+/// gives an image or an error. Every file has a name of its own, because systems write what replaces another file to the disk at
+/// once.
 fn damage(whole: &[u8], lengths: impl Iterator<Item = usize>) {
     let folder = tempfile::tempdir().unwrap();
     for length in lengths {

@@ -1,4 +1,5 @@
-//! The pages with scripts, of a reproduction and of `detect`: what their files hold, and what they show in a browser when a slider or a key moves.
+//! The pages with scripts, of a reproduction and of `detect`: what their files hold, and what they show in a browser when a
+//! slider or a key moves.
 
 mod page {
     mod browser;

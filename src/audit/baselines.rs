@@ -48,8 +48,8 @@ pub struct LowRank {
 }
 
 impl LowRank {
-    /// The orthogonal projection onto the mean of `points` `[N, n]` and their first principal components: as many as hold 95 % of the
-    /// variance.
+    /// The orthogonal projection onto the mean of `points` `[N, n]` and their first principal components: as many as hold 95 % of
+    /// the variance.
     ///
     /// # Errors
     /// Fewer than two different points.
@@ -70,8 +70,8 @@ impl LowRank {
         Ok(Self { from: mean.clone(), to: mean, left: components.clone(), right: components })
     }
 
-    /// The affine map that restores `points` from `corrupted`, both `[N, n]`, with least squared error and a ridge penalty, chosen among
-    /// seven by leave-one-out.
+    /// The affine map that restores `points` from `corrupted`, both `[N, n]`, with least squared error and a ridge penalty,
+    /// chosen among seven by leave-one-out.
     ///
     /// # Errors
     /// Fewer than two different points; arrays of different shapes.
@@ -99,9 +99,9 @@ impl LowRank {
     }
 }
 
-/// Sum of the squared errors of each point when it is left out, from (K + γI)⁻¹, K the products of the centred inputs, and the products of the
-/// centred targets. The fit of point i is off by γ (K + γI)⁻¹ times the targets; leaving i out divides that by 1 - H_ii, with H the matrix that
-/// maps targets to fits: H = 1/N + K (K + γI)⁻¹, in which 1/N comes from the mean.
+/// Sum of the squared errors of each point when it is left out, from (K + γI)⁻¹, K the products of the centred inputs, and the
+/// products of the centred targets. The fit of point i is off by γ (K + γI)⁻¹ times the targets; leaving i out divides that by 1
+/// - H_ii, with H the matrix that maps targets to fits: H = 1/N + K (K + γI)⁻¹, in which 1/N comes from the mean.
 fn left_out(inverse: &Array2<f64>, products: &Array2<f64>, penalty: f64) -> f64 {
     let squared = inverse.dot(products).dot(inverse);
     let mean = 1.0 / inverse.nrows() as f64;
@@ -184,8 +184,8 @@ impl Map for Blur {
     }
 }
 
-/// The maps that a card is read beside: identity, principal components, ridge regression from x̂ to x, and for images a blur. The two linear
-/// ones are left out if all reference images are equal.
+/// The maps that a card is read beside: identity, principal components, ridge regression from x̂ to x, and for images a blur. The
+/// two linear ones are left out if all reference images are equal.
 ///
 /// # Errors
 /// None on finite points.

@@ -55,8 +55,8 @@ impl Serialize for Card {
     }
 }
 
-/// Measures `map` and the baselines on `samples`. `extents` are height, width and channels if the points are images. `progress` is called after
-/// each image of each map.
+/// Measures `map` and the baselines on `samples`. `extents` are height, width and channels if the points are images. `progress`
+/// is called after each image of each map.
 ///
 /// # Errors
 /// As [`Samples::validate`] and [`Options::validate`]; errors of the map.

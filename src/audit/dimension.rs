@@ -20,12 +20,13 @@ const COPY: f64 = 1e-9;
 /// Tangent spaces from all and from half of the neighbours may differ by this mean angle, in degrees.
 const MAX_ANGLE: f64 = 10.0;
 
-/// The dimension by the ratio of the distances to the two nearest neighbours (Facco, d'Errico, Rodriguez, Laio 2017): its logarithm is
-/// exponentially distributed with rate d. With N Gaussian points it is right within 10 % up to d = log₂ N and too low above, so larger
-/// estimates are lower bounds.
+/// The dimension by the ratio of the distances to the two nearest neighbours (Facco, d'Errico, Rodriguez, Laio 2017): its
+/// logarithm is exponentially distributed with rate d. With N Gaussian points it is right within 10 % up to d = log₂ N and too
+/// low above, so larger estimates are lower bounds.
 ///
-/// Undetermined for fewer than 20 points, not counting copies; and if quarters of the points, whose neighbours are about twice as far apart for d = 2,
-/// give another dimension (their intervals are disjoint): then it depends on the scale, as it does with noise or with the rounding of pixels to 8 bits.
+/// Undetermined for fewer than 20 points, not counting copies; and if quarters of the points, whose neighbours are about twice as
+/// far apart for d = 2, give another dimension (their intervals are disjoint): then it depends on the scale, as it does with
+/// noise or with the rounding of pixels to 8 bits.
 pub fn two_nearest(points: &ArrayRef2<f64>, seed: u64) -> Finding {
     let whole = logarithms(points);
     let count = whole.len();
@@ -98,12 +99,13 @@ pub struct Tangents {
 }
 
 impl Tangents {
-    /// The tangent spaces at `points` `[m, n]`: the principal directions of the differences to the nearest rows of `reference` `[N, n]`, as many
-    /// as hold 95 % of their squares (Fukunaga, Olsen 1971). There are √N neighbours, at least 8 and at most 64.
+    /// The tangent spaces at `points` `[m, n]`: the principal directions of the differences to the nearest rows of `reference`
+    /// `[N, n]`, as many as hold 95 % of their squares (Fukunaga, Olsen 1971). There are √N neighbours, at least 8 and at most
+    /// 64.
     ///
-    /// Everything is done with half of the neighbours, too. Undetermined if the dimensions then differ, if the spaces differ by more than 10 degrees
-    /// on average, if [`two_nearest`] excludes the dimension, or if it is more than half of the number of neighbours. Curvature, noise and
-    /// sparse points all show in one of these.
+    /// Everything is done with half of the neighbours, too. Undetermined if the dimensions then differ, if the spaces differ by
+    /// more than 10 degrees on average, if [`two_nearest`] excludes the dimension, or if it is more than half of the number of
+    /// neighbours. Curvature, noise and sparse points all show in one of these.
     ///
     /// # Errors
     /// None on finite points.

@@ -9,7 +9,8 @@ pub const RESAMPLES: u32 = 4000;
 /// Quantile of the normal distribution at the upper end of a 95 % interval.
 const Z: f64 = 1.959_964;
 
-/// What the data say about a quantity. In JSON `{"value", "low", "high"}` with null for what is not known, and `why` if something is not.
+/// What the data say about a quantity. In JSON `{"value", "low", "high"}` with null for what is not known, and `why` if something
+/// is not.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Finding {
     /// A value with a 95 % interval.
@@ -81,8 +82,8 @@ impl Serialize for Finding {
     }
 }
 
-/// A quotient of two sums over the images, or its square root. Each image adds a part to both sums and is resampled as a whole, so what was
-/// measured several times on one image does not count as independent (cluster bootstrap).
+/// A quotient of two sums over the images, or its square root. Each image adds a part to both sums and is resampled as a whole,
+/// so what was measured several times on one image does not count as independent (cluster bootstrap).
 #[derive(Clone, Debug, Default)]
 pub(super) struct Quotient {
     /// For each image what it adds to the numerator and to the denominator.
@@ -106,9 +107,9 @@ impl Quotient {
         self.parts.push([numerator, denominator]);
     }
 
-    /// The value with its interval: percentiles of [`RESAMPLES`] samples of the images with replacement, moved outwards as far as Student's
-    /// distribution is wider than the normal one, because plain percentiles are too narrow for few images (Hesterberg 2015). Undetermined without
-    /// images.
+    /// The value with its interval: percentiles of [`RESAMPLES`] samples of the images with replacement, moved outwards as far as
+    /// Student's distribution is wider than the normal one, because plain percentiles are too narrow for few images (Hesterberg
+    /// 2015). Undetermined without images.
     pub fn finding(&self, seed: u64) -> Finding {
         let mut stream = Stream::new(seed, Purpose::Theory, u32::MAX, 0);
         let count = self.parts.len() as u32;
@@ -138,13 +139,15 @@ impl Quotient {
     }
 }
 
-/// Share of the samples beyond each end of an interval over `count` images: Φ(-√(n/(n-1)) t), t the quantile of Student's distribution.
+/// Share of the samples beyond each end of an interval over `count` images: Φ(-√(n/(n-1)) t), t the quantile of Student's
+/// distribution.
 fn tail_share(count: usize) -> f64 {
     let n = count.max(2) as f64;
     normal_tail((n / (n - 1.0)).sqrt() * student(n - 1.0))
 }
 
-/// The 97.5 % quantile of Student's distribution, by the expansion of Fisher and Cornish; within 1 % from 4 degrees of freedom on.
+/// The 97.5 % quantile of Student's distribution, by the expansion of Fisher and Cornish; within 1 % from 4 degrees of freedom
+/// on.
 fn student(degrees: f64) -> f64 {
     let odd = |power: i32| Z.powi(power);
     Z + (odd(3) + Z) / (4.0 * degrees)

@@ -30,9 +30,9 @@ pub struct Limits {
 }
 
 impl FolderImages {
-    /// Reads the images of a category, or of any folder, at working resolution. Audited are those of `test/good` if it has at least
-    /// [`MIN_IMAGES`], else at most half of the normal images. Corruption and textures are those of `config`, the seed is `seed`. Files that cannot be
-    /// read or prepared are named in a warning and left out.
+    /// Reads the images of a category, or of any folder, at working resolution. Audited are those of `test/good` if it has at
+    /// least [`MIN_IMAGES`], else at most half of the normal images. Corruption and textures are those of `config`, the seed is
+    /// `seed`. Files that cannot be read or prepared are named in a warning and left out.
     ///
     /// # Errors
     /// A folder without images, with too few, or of several categories; more than 400 million values.

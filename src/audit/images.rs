@@ -22,8 +22,8 @@ pub struct ImageSamples<'a> {
     pub extents: [usize; 3],
 }
 
-/// Samples of `images`, with the corruption, the textures and the seed of `set`, whose images are the reference. Every copy differs from
-/// its image and has no kept noise, so x̂ = x off the patches.
+/// Samples of `images`, with the corruption, the textures and the seed of `set`, whose images are the reference. Every copy
+/// differs from its image and has no kept noise, so x̂ = x off the patches.
 ///
 /// # Errors
 /// Images of different sizes; a config that [`CorruptionConfig::validate`] refuses.

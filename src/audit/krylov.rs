@@ -27,10 +27,10 @@ pub struct Leading {
     pub left: Array2<f64>,
 }
 
-/// The `count` leading singular values of the Jacobian of `map` at `x`, by block Lanczos with full orthogonalisation (Golub, Luk, Overton
-/// 1981). They are those of J on a Krylov space, so never above the true ones. The space grows until no value is expected to grow by more than
-/// 0.5 %, if growth goes on to shrink as it did with the last block, or to 24 blocks. `index` numbers the random first block. None if the map has no
-/// vector-Jacobian products.
+/// The `count` leading singular values of the Jacobian of `map` at `x`, by block Lanczos with full orthogonalisation (Golub, Luk,
+/// Overton 1981). They are those of J on a Krylov space, so never above the true ones. The space grows until no value is expected
+/// to grow by more than 0.5 %, if growth goes on to shrink as it did with the last block, or to 24 blocks. `index` numbers the
+/// random first block. None if the map has no vector-Jacobian products.
 ///
 /// # Errors
 /// Errors of the map; a `count` of 0 or above n.
@@ -67,7 +67,8 @@ pub fn leading(map: &mut dyn Map, x: &Array1<f64>, count: usize, seed: u64, inde
     Ok(Some(found))
 }
 
-/// An orthonormal basis of what the columns of `candidates` add to the span of the orthonormal columns of `basis`. Twice is enough (Kahan).
+/// An orthonormal basis of what the columns of `candidates` add to the span of the orthonormal columns of `basis`. Twice is
+/// enough (Kahan).
 fn new_directions(basis: &Array2<f64>, candidates: Array2<f64>) -> Array2<f64> {
     let before: Vec<f64> = candidates.columns().into_iter().map(|column| norm(&column)).collect();
     let rest = (0..2).fold(candidates, |rest, _| &rest - &basis.dot(&basis.t().dot(&rest)));
@@ -76,8 +77,8 @@ fn new_directions(basis: &Array2<f64>, candidates: Array2<f64>) -> Array2<f64> {
     orthonormal_basis(&rest.select(Axis(1), &kept))
 }
 
-/// Whether each value will grow by less than [`CONVERGED`], from its growth with the last block but one and with the last: if that shrinks by a constant
-/// factor q from block to block, what is left is q/(1-q) times the last (Aitken).
+/// Whether each value will grow by less than [`CONVERGED`], from its growth with the last block but one and with the last: if
+/// that shrinks by a constant factor q from block to block, what is left is q/(1-q) times the last (Aitken).
 fn converged(values: &Array1<f64>, before: &Array1<f64>, last: &Array1<f64>) -> Vec<bool> {
     let scale = values.first().copied().unwrap_or(0.0);
     let is_near = |(&value, (&before, &last)): (&f64, (&f64, &f64))| {

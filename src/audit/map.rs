@@ -3,8 +3,8 @@ use ndarray::{Array1, Array2, ArrayRef2, Axis};
 use crate::error::{Error, Result};
 use crate::theory::algebra::norm;
 
-/// How far central differences move a point, as the root mean square over its values. Large enough for programs that compute in f32, small
-/// enough that an image with values from 0 to 1 stays nearly the same.
+/// How far central differences move a point, as the root mean square over its values. Large enough for programs that compute in
+/// f32, small enough that an image with values from 0 to 1 stays nearly the same.
 pub const DIFFERENCE_STEP: f64 = 2e-3;
 
 /// A map f from Rⁿ to Rⁿ. Points and directions are rows.
@@ -15,7 +15,8 @@ pub trait Map {
     /// Points that do not fit; values that are not finite; the map cannot be evaluated.
     fn apply(&mut self, points: &ArrayRef2<f64>) -> Result<Array2<f64>>;
 
-    /// J v for each row v of `directions` `[K, n]`, J the Jacobian of f at `x` `[n]`. By central differences, unless a map knows better.
+    /// J v for each row v of `directions` `[K, n]`, J the Jacobian of f at `x` `[n]`. By central differences, unless a map knows
+    /// better.
     ///
     /// # Errors
     /// As [`Map::apply`].

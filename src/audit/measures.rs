@@ -19,9 +19,11 @@ use crate::theory::algebra::norm;
 const NO_VJP: &str = "the map offers no vector-Jacobian products";
 /// Differences over two steps may disagree by this share.
 const ROUGH: f64 = 0.05;
-/// Products that a map computes may differ from differences, or from each other, by this share and three times the disagreement of differences.
+/// Products that a map computes may differ from differences, or from each other, by this share and three times the disagreement
+/// of differences.
 const WRONG: f64 = 0.1;
-/// Images of which singular values are measured, spread over all: their products with J and Jᵀ are the most expensive part of an audit.
+/// Images of which singular values are measured, spread over all: their products with J and Jᵀ are the most expensive part of an
+/// audit.
 const SPECTRA: usize = 5;
 /// Least gap between singular values d and d + 1, as a share, for which the d leading directions are defined.
 const MIN_GAP: f64 = 0.1;
@@ -147,8 +149,8 @@ impl Protocol<'_> {
         })
     }
 
-    /// Why derivatives by differences of a map cannot be used, if it has no others: f is not the same twice, or not smooth at the length of
-    /// a step, as one that rounds to 8 bits.
+    /// Why derivatives by differences of a map cannot be used, if it has no others: f is not the same twice, or not smooth at the
+    /// length of a step, as one that rounds to 8 bits.
     fn unusable_differences(&self, map: &mut Checked<'_>) -> Result<Option<String>> {
         if map.has_jvp() {
             return Ok(None);
@@ -167,7 +169,8 @@ impl Protocol<'_> {
             .then(|| format!("differences of the map over a step and over twice the step disagree by {percent:.0} %")))
     }
 
-    /// Checks the products with J and Jᵀ that a map computes at the first image: J v against differences of f, and Jᵀ u against J v.
+    /// Checks the products with J and Jᵀ that a map computes at the first image: J v against differences of f, and Jᵀ u against J
+    /// v.
     ///
     /// # Errors
     /// They contradict each other by more than f is rough.

@@ -1,7 +1,8 @@
 //! How close a map of images is to an orthogonal projection: a card of numbers with intervals, for any map.
 //!
-//! A [`Map`] is a network ([`Network`]), a program of someone else ([`Program`]), a baseline ([`LowRank`], [`Blur`], [`Identity`]) or
-//! anything that maps Rⁿ to Rⁿ. [`audit`] measures it on [`Samples`], normal images and corrupted copies of them, and returns a [`Card`].
+//! A [`Map`] is a network ([`Network`]), a program of someone else ([`Program`]), a baseline ([`LowRank`], [`Blur`],
+//! [`Identity`]) or anything that maps Rⁿ to Rⁿ. [`audit`] measures it on [`Samples`], normal images and corrupted copies of
+//! them, and returns a [`Card`].
 //!
 //! | module | contents |
 //! |---|---|

@@ -31,7 +31,8 @@ struct Recorded<B: Backend> {
 }
 
 impl<'a, B: Backend> Network<'a, B> {
-    /// The network for inputs of the shape `extents` without the batch, e.g. `[H, W, 3]`. A point is such an input in row-major order.
+    /// The network for inputs of the shape `extents` without the batch, e.g. `[H, W, 3]`. A point is such an input in row-major
+    /// order.
     ///
     /// # Errors
     /// An input that does not fit the network.

@@ -19,8 +19,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// The running programs, as numbers of their process groups.
 static RUNNING: Mutex<Vec<u32>> = Mutex::new(Vec::new());
 
-/// The commands of a [`Program`], for `sh -c`. Each is started once. It answers every question on standard input with one array on standard
-/// output, and ends when its input ends. Arrays are `.npy`, f32, `[N, H, W, C]`; N can change from question to question.
+/// The commands of a [`Program`], for `sh -c`. Each is started once. It answers every question on standard input with one array
+/// on standard output, and ends when its input ends. Arrays are `.npy`, f32, `[N, H, W, C]`; N can change from question to
+/// question.
 #[derive(Clone, Debug)]
 pub struct Commands {
     /// Answers x with f(x).
@@ -86,7 +87,8 @@ fn copies(x: &Array1<f64>, count: usize) -> Array2<f64> {
     Array2::from_shape_fn((count, x.len()), |(_, column)| x[column])
 }
 
-/// A running command with a thread that writes to it and one that reads from it, so that neither a long question nor a long answer can block.
+/// A running command with a thread that writes to it and one that reads from it, so that neither a long question nor a long
+/// answer can block.
 struct Worker {
     command: String,
     limit: Duration,

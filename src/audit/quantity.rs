@@ -1,4 +1,5 @@
-/// What a card states about a map f with Jacobian J at normal images x. x̂ is a corrupted copy of x, e = x̂ - x, S the corrupted region.
+/// What a card states about a map f with Jacobian J at normal images x. x̂ is a corrupted copy of x, e = x̂ - x, S the corrupted
+/// region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Quantity {
     /// Root mean square of f(x) - x over all values.

@@ -14,8 +14,8 @@ const TOGETHER: usize = 1024;
 /// Error of an estimated projector, Frobenius norm over √d, that is still told as a distance.
 const MAX_ERROR: f64 = 0.25;
 
-/// For each image the B = C⁻¹T(TᵀC⁻¹T)⁻¹ `[n, d]` of Theorem A's projector `T Bᵀ`, C the second moment of the corruption at this image; or
-/// why there is none.
+/// For each image the B = C⁻¹T(TᵀC⁻¹T)⁻¹ `[n, d]` of Theorem A's projector `T Bᵀ`, C the second moment of the corruption at this
+/// image; or why there is none.
 pub(super) struct Projectors(pub std::result::Result<Vec<Array2<f64>>, String>);
 
 impl Projectors {

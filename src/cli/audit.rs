@@ -68,7 +68,8 @@ pub struct Arguments {
     /// Leading singular values, of five of the images
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=128))]
     singular_values: u16,
-    /// Config file with the corruption; later ones override earlier ones [default: config.toml beside the weights, or the defaults]
+    /// Config file with the corruption; later ones override earlier ones [default: config.toml beside the weights, or the
+    /// defaults]
     #[arg(long, value_name = "TOML")]
     config: Vec<PathBuf>,
     /// Seed of corruption, probes and intervals

@@ -27,7 +27,8 @@ pub enum Command {
 pub struct Validation {
     #[command(flatten)]
     images: TrainingFolder,
-    /// Config file of the training; later ones override earlier ones [default: the settings that `orthoscope doctor --config` prints]
+    /// Config file of the training; later ones override earlier ones [default: the settings that `orthoscope doctor --config`
+    /// prints]
     #[arg(long, value_name = "TOML")]
     config: Vec<PathBuf>,
     /// Folder to write

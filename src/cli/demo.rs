@@ -7,8 +7,8 @@ use crate::detect::{Detector, Resolution};
 use crate::disk::{Outputs, files_below};
 use crate::ops::Backend;
 use crate::run::{
-    CHECKPOINT_FILE, CONFIG_FILE, DEMO_FAMILY, LOG_FILE, METRICS_FILE, MODEL_FILE, Outcome, PREVIOUS_FILE, Start, TrainingJob,
-    check_evaluation_memory, demo_config, evaluate_detector, generate_demo_data,
+    CHECKPOINT_FILE, CONFIG_FILE, DEMO_FAMILY, LOG_FILE, METRICS_FILE, MODEL_FILE, MetricsFile, Outcome, PREVIOUS_FILE, Start,
+    TrainingJob, check_evaluation_memory, demo_config, evaluate_detector, generate_demo_data,
 };
 use crate::{Error, Result};
 

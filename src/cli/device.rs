@@ -159,7 +159,8 @@ fn wgmma() -> Result<bool> {
     }
 }
 
-/// Prints a note if bf16 is slower than f32 on this processor. It does not switch to f32, because results must not depend on a measurement.
+/// Prints a note if bf16 is slower than f32 on this processor. It does not switch to f32, because results must not depend on a
+/// measurement.
 fn recommend_precision(cpu: &Cpu) -> Result<()> {
     let speedup = crate::profile::bf16_speedup(cpu)?;
     log::info!("bf16 is {speedup:.2} times as fast as f32 on this processor, by the module that uses it most");

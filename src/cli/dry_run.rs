@@ -32,8 +32,8 @@ pub fn outputs(out: &Path, overwrite: bool) -> Result<Outputs> {
     outputs.check(&out.join(PICTURE)).map(|()| outputs)
 }
 
-/// Prints what the training would be, and draws the first batch that it would see. `free` is the memory that was free before the images were
-/// loaded, in bytes, where the system tells it.
+/// Prints what the training would be, and draws the first batch that it would see. `free` is the memory that was free before the
+/// images were loaded, in bytes, where the system tells it.
 ///
 /// # Errors
 /// As those of a step of the training; the picture cannot be written.

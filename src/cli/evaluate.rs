@@ -10,8 +10,8 @@ use crate::disk::Outputs;
 use crate::ops::Backend;
 use crate::report::results::{self, Results};
 use crate::run::{
-    CalibrationImages, Config, EvaluationReport, METRICS_FILE, Measured, PartialReport, TestSet, check_evaluation_memory,
-    evaluate_test_set,
+    CalibrationImages, Config, EvaluationReport, METRICS_FILE, Measured, MetricsFile, PartialReport, TestSet,
+    check_evaluation_memory, evaluate_test_set,
 };
 
 use super::device::{DeviceOption, on_device};
@@ -44,16 +44,16 @@ pub struct Arguments {
     /// Resolution of the pixel metrics: native, model, or a side in pixels
     #[arg(long, default_value = "native")]
     resolution: Resolution,
-    /// Config file whose [detection] replaces that of the weights; the thresholds of the weights then do not apply. Later files override
-    /// earlier ones
+    /// Config file whose [detection] replaces that of the weights; the thresholds of the weights then do not apply. Later files
+    /// override earlier ones
     #[arg(long, value_name = "TOML")]
     config: Vec<PathBuf>,
-    /// Folder of normal images, searched recursively, whose quantiles replace the thresholds of the weights. They must be images that
-    /// the network was not trained on and that are not in the test set
+    /// Folder of normal images, searched recursively, whose quantiles replace the thresholds of the weights. They must be images
+    /// that the network was not trained on and that are not in the test set
     #[arg(long, value_name = "DIR")]
     calibrate: Option<PathBuf>,
-    /// Folder for the heatmaps at the size of their images: DIR/CATEGORY/test/KIND/NAME.tiff, as MVTec's evaluation code reads them, and
-    /// NAME.npy
+    /// Folder for the heatmaps at the size of their images: DIR/CATEGORY/test/KIND/NAME.tiff, as MVTec's evaluation code reads
+    /// them, and NAME.npy
     #[arg(long, value_name = "DIR")]
     maps: Option<PathBuf>,
     /// Replace files in the output folders that `evaluate` did not write, or that were changed since
@@ -174,7 +174,8 @@ fn conclude(
     say(format_args!("wrote {} and index.html", arguments.out.join(METRICS_FILE).display()))
 }
 
-/// Writes and prints what an incomplete test set defines, and says what it lacks. There is no page of it, also none of an earlier evaluation.
+/// Writes and prints what an incomplete test set defines, and says what it lacks. There is no page of it, also none of an earlier
+/// evaluation.
 fn conclude_partly(arguments: &Arguments, outputs: &Outputs, test_set: &TestSet, report: &PartialReport) -> anyhow::Result<()> {
     outputs.replace_together(&[report.file(&arguments.out)?], &page::FILES.map(|name| arguments.out.join(name)))?;
     let (data, mut gaps) = (arguments.images.dataset(), test_set.counts.gaps(&test_set.category));

@@ -17,11 +17,12 @@ const FILES: [&str; 3] = ["claims.json", "claims.csv", "index.html"];
 const FIGURES: &str = "figures";
 const ARRAYS: &str = "arrays";
 
-/// Creates the folders and checks that files can be created in them and that nothing of others is in the way, before anything is measured; with
-/// `measured` for a run that can be resumed.
+/// Creates the folders and checks that files can be created in them and that nothing of others is in the way, before anything is
+/// measured; with `measured` for a run that can be resumed.
 ///
 /// # Errors
-/// A folder cannot be created, no file can be created in it, or it has a file that `verify` did not write, unless `overwrite` is true.
+/// A folder cannot be created, no file can be created in it, or it has a file that `verify` did not write, unless `overwrite` is
+/// true.
 pub fn prepare(out: &Path, is_journaled: bool, overwrite: bool) -> Result<Outputs> {
     let outputs = Outputs::new(out, "verify", overwrite)?;
     FILES.iter().try_for_each(|name| outputs.check(&out.join(name)))?;

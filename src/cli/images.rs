@@ -47,8 +47,8 @@ pub struct FreeFolders {
     /// In place of --data: any folder of anomalous test images, searched recursively; its subfolders are the kinds of defects
     #[arg(long, value_name = "DIR", conflicts_with = "data")]
     abnormal: Option<PathBuf>,
-    /// Folder of the masks of these, with the same subfolders: NAME.png, NAME_mask.png, NAME_1.png, NAME_2.png or NAME/*.png are masks of
-    /// NAME; several are united
+    /// Folder of the masks of these, with the same subfolders: NAME.png, NAME_mask.png, NAME_1.png, NAME_2.png or NAME/*.png are
+    /// masks of NAME; several are united
     #[arg(long, value_name = "DIR", requires = "abnormal")]
     masks: Option<PathBuf>,
 }

@@ -7,16 +7,16 @@ use crate::disk::{Outputs, npy, waits};
 use crate::{Error, Result};
 use tiff::encoder::{TiffEncoder, colortype::Gray32Float};
 
-/// A folder of heatmaps in the layout that MVTec's evaluation code reads: `DIR/CATEGORY/test/KIND/NAME.tiff`. Each has a `NAME.npy` in the same folder, so
-/// that `metrics --maps DIR/CATEGORY/test` reads the same values.
+/// A folder of heatmaps in the layout that MVTec's evaluation code reads: `DIR/CATEGORY/test/KIND/NAME.tiff`. Each has a
+/// `NAME.npy` in the same folder, so that `metrics --maps DIR/CATEGORY/test` reads the same values.
 pub struct MapFolder(Outputs);
 
 impl MapFolder {
     /// The folder of a category below `root`. Nothing is written yet.
     ///
     /// # Errors
-    /// A file is in the way, also one in place of a map that `evaluate` did not write, unless `overwrite` is true; or the folder is among the
-    /// images in `data`, which could not be read again with maps in it.
+    /// A file is in the way, also one in place of a map that `evaluate` did not write, unless `overwrite` is true; or the folder
+    /// is among the images in `data`, which could not be read again with maps in it.
     pub fn of(root: &Path, category: &Category, data: &Dataset, overwrite: bool) -> Result<Self> {
         let folder = root.join(&category.name).join("test");
         check_output_folder(&folder)?;
@@ -48,8 +48,8 @@ impl MapFolder {
         [".npy", ".tiff"].map(|ending| test.output(self.path(), ending))
     }
 
-    /// Writes the heatmap of a test image in both formats, f32, at the size of the image. It is interpolated bilinearly, as for pixel metrics
-    /// at native resolution.
+    /// Writes the heatmap of a test image in both formats, f32, at the size of the image. It is interpolated bilinearly, as for
+    /// pixel metrics at native resolution.
     ///
     /// # Errors
     /// A file cannot be written.

@@ -17,7 +17,8 @@ const NARROW: usize = 80;
 /// Exit code of an interrupted run: 128 + SIGINT.
 pub const INTERRUPTED: u8 = 130;
 
-/// Why standard output took no more text, if it did not. The work goes on: its files are the result, and [`failure`] tells at the end.
+/// Why standard output took no more text, if it did not. The work goes on: its files are the result, and [`failure`] tells at the
+/// end.
 static FAILURE: OnceLock<io::Error> = OnceLock::new();
 
 /// Prints one line on standard output, whatever a file or its name puts into it.
@@ -54,8 +55,8 @@ pub fn say_record(json: &str) -> anyhow::Result<()> {
     print(format_args!("{}\n", json.chars().map(escape).collect::<String>()))
 }
 
-/// Prints text on standard output as it is: tables, whose cells are clean, and texts of the program itself. After a first failure nothing is
-/// printed any more.
+/// Prints text on standard output as it is: tables, whose cells are clean, and texts of the program itself. After a first failure
+/// nothing is printed any more.
 ///
 /// # Errors
 /// None: see [`failure`].
@@ -69,14 +70,15 @@ pub fn print(text: impl Display) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Why standard output did not take all that was printed, a full disk for example; None if its reader closed the pipe, as `head` does.
+/// Why standard output did not take all that was printed, a full disk for example; None if its reader closed the pipe, as `head`
+/// does.
 pub fn failure() -> Option<String> {
     let error = FAILURE.get().filter(|error| error.kind() != io::ErrorKind::BrokenPipe)?;
     Some(format!("standard output: {}", system_words(error)))
 }
 
-/// Width and colour of standard output. The width is that of the terminal, or `COLUMNS` for a file or a pipe. Colour is used on a terminal
-/// only, unless `NO_COLOR`, `CLICOLOR` or `CLICOLOR_FORCE` say otherwise.
+/// Width and colour of standard output. The width is that of the terminal, or `COLUMNS` for a file or a pipe. Colour is used on a
+/// terminal only, unless `NO_COLOR`, `CLICOLOR` or `CLICOLOR_FORCE` say otherwise.
 pub fn screen() -> Screen {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let terminal = Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
@@ -114,8 +116,8 @@ pub fn sentence(error: &anyhow::Error) -> String {
     words.join(": ")
 }
 
-/// A path as a word of a shell command: as it is if that is plain, else in single quotes, or in `$'…'` with bytes that are no text or would steer
-/// the terminal. A word that begins with a dash would be taken for an option.
+/// A path as a word of a shell command: as it is if that is plain, else in single quotes, or in `$'…'` with bytes that are no
+/// text or would steer the terminal. A word that begins with a dash would be taken for an option.
 pub fn shell_word(path: &Path) -> String {
     let bytes = path.as_os_str().as_encoded_bytes();
     let dash = if bytes.starts_with(b"-") { "./" } else { "" };

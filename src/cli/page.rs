@@ -10,7 +10,7 @@ use crate::report::colour::Scale;
 use crate::report::example::{Example, figure};
 use crate::report::page::{Page, Section};
 use crate::report::results::Results;
-use crate::run::{EvaluationReport, LOG_FILE, Log};
+use crate::run::{EvaluationReport, LOG_FILE, Log, LogLine};
 
 /// Maximum numbers of mistakes and of other examples on a page.
 const MAX_MISTAKES: usize = 10;
@@ -24,13 +24,19 @@ pub struct Run {
     pub wall: Option<Duration>,
 }
 
-/// The loss of the run that wrote `model`, from the log in the same folder; empty if there is no log, and, with a warning, if it cannot be read.
+/// The loss of the run that wrote `model`, from the log in the same folder; empty if there is no log, and, with a warning, if it
+/// cannot be read.
 pub fn loss_curve(model: &Path) -> Vec<(u64, f64)> {
-    let log = Log::read(&model.with_file_name(LOG_FILE)).unwrap_or_else(|error| {
+    let mut losses = Vec::new();
+    let add = |line| {
+        if let LogLine::Step(entry) = line {
+            losses.push((entry.step, entry.loss))
+        }
+    };
+    Log::each(&model.with_file_name(LOG_FILE), add).map(|()| losses).unwrap_or_else(|error| {
         log::warn!("{error}; the page has no curve of the loss");
         Vec::new()
-    });
-    log.iter().map(|entry| (entry.step, entry.loss)).collect()
+    })
 }
 
 /// The files of a page.

@@ -84,8 +84,8 @@ pub struct Arguments {
     /// Measure the peaks of the machine again; nothing else should be running
     #[arg(long)]
     measure_peaks: bool,
-    /// Predict a step on a GPU of this architecture, such as sm_90a, instead of measuring one; needs no GPU, and knows more with NVRTC and
-    /// nvdisasm (the packages nvidia-cuda-nvrtc and nvidia-cuda-nvdisasm of pip)
+    /// Predict a step on a GPU of this architecture, such as sm_90a, instead of measuring one; needs no GPU, and knows more with
+    /// NVRTC and nvdisasm (the packages nvidia-cuda-nvrtc and nvidia-cuda-nvdisasm of pip)
     #[arg(long, value_name = "ARCH", value_parser = Arch::named, conflicts_with_all = MEASURED)]
     predict: Option<&'static Arch>,
     /// Peaks measured on such a GPU, as JSON, in place of what a prediction assumes
@@ -97,7 +97,8 @@ pub struct Arguments {
     /// Also replace files that `profile` did not write
     #[arg(long)]
     overwrite: bool,
-    /// Compare two records or two predictions instead; several per side, separated by commas, add the variation between processes to the noise
+    /// Compare two records or two predictions instead; several per side, separated by commas, add the variation between processes
+    /// to the noise
     #[arg(
         long,
         value_names = ["A.json,...", "B.json,..."],
@@ -277,7 +278,8 @@ fn finish(
 struct NamedFiles(Vec<(&'static str, PathBuf, Outputs)>);
 
 impl NamedFiles {
-    /// Before anything is measured, refuses files that cannot be written or that `profile` did not write, and one file for two options.
+    /// Before anything is measured, refuses files that cannot be written or that `profile` did not write, and one file for two
+    /// options.
     fn check(arguments: &Arguments) -> anyhow::Result<Self> {
         let inputs: Vec<PathBuf> = arguments.from.iter().chain(&arguments.peaks).cloned().collect();
         let (mut places, mut files) = (Vec::new(), Vec::new());

@@ -54,8 +54,8 @@ pub struct Arguments {
     /// Make part I of N of the runs, I from 1 to N
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
-    /// Choose the steps of each run so that all trainings together take this time. Not with --shard, because each shard would choose its own:
-    /// add --dry-run to see the steps, and pass them to the shards as --steps
+    /// Choose the steps of each run so that all trainings together take this time. Not with --shard, because each shard would
+    /// choose its own: add --dry-run to see the steps, and pass them to the shards as --steps
     #[arg(long, value_name = "MINUTES", value_parser = parse_minutes, allow_negative_numbers = true, conflicts_with_all = ["steps", "shard"])]
     budget: Option<Duration>,
     /// Print the plan and write nothing

@@ -9,11 +9,12 @@ use crate::{Error, Result};
 /// How large pictures are divided.
 #[derive(clap::Args)]
 pub struct TileOptions {
-    /// See pictures that are larger than this in square tiles of PX pixels, a multiple of 8; 0 for no tiles [default: the model's]
+    /// See pictures that are larger than this in square tiles of PX pixels, a multiple of 8; 0 for no tiles [default: the
+    /// model's]
     #[arg(long, value_name = "PX")]
     tile: Option<usize>,
-    /// Pixels by which tiles overlap, a multiple of 8 [default: what the receptive field needs, so that no seam is possible, or a quarter
-    /// of the tile if that is too small for it]
+    /// Pixels by which tiles overlap, a multiple of 8 [default: what the receptive field needs, so that no seam is possible, or a
+    /// quarter of the tile if that is too small for it]
     #[arg(long, value_name = "PX")]
     overlap: Option<usize>,
 }

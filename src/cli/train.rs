@@ -44,11 +44,12 @@ pub struct Arguments {
     /// Folder of replacement textures; overrides the config
     #[arg(long, value_name = "DIR")]
     textures: Option<PathBuf>,
-    /// Optimiser steps; overrides the config. With --resume and more steps than the run had, lengthens it: the learning rate then follows the
-    /// schedule of all N steps from there on
+    /// Optimiser steps; overrides the config. With --resume and more steps than the run had, lengthens it: the learning rate then
+    /// follows the schedule of all N steps from there on
     #[arg(long, value_name = "N")]
     steps: Option<u64>,
-    /// Choose the steps so that the training takes this time on this machine, by timing a few steps; a resumed run keeps its steps
+    /// Choose the steps so that the training takes this time on this machine, by timing a few steps; a resumed run keeps its
+    /// steps
     #[arg(long, value_name = "MINUTES", value_parser = parse_minutes, allow_negative_numbers = true, conflicts_with = "steps")]
     budget: Option<Duration>,
     /// Seed; overrides the config
@@ -57,21 +58,23 @@ pub struct Arguments {
     /// Steps between validations on held-out images with drawn defects, which go into the log; overrides the config
     #[arg(long, value_name = "N")]
     validate_every: Option<u64>,
-    /// Write a page with learning curves, training.html, into the output folder; it reloads itself while the training goes on. A page that is
-    /// there is kept up to date without this
+    /// Write a page with learning curves, training.html, into the output folder; it reloads itself while the training goes on. A
+    /// page that is there is kept up to date without this
     #[arg(long)]
     watch: bool,
     /// Continue the run in the output folder
     #[arg(long)]
     resume: bool,
-    /// With --resume: go on although training images or the precision have changed, with a warning. The weights are then not those of an
-    /// uninterrupted run
+    /// With --resume: go on although training images or the precision have changed, with a warning. The weights are then not
+    /// those of an uninterrupted run
     #[arg(long, requires = "resume")]
     accept_changes: bool,
-    /// Replace a config.toml, a log.jsonl and with --watch a training.html in the output folder that no run wrote; a config.toml with the settings of this run, or from --config, always stays
+    /// Replace a config.toml, a log.jsonl and with --watch a training.html in the output folder that no run wrote; a config.toml
+    /// with the settings of this run, or from --config, always stays
     #[arg(long)]
     overwrite: bool,
-    /// Train nothing: say images, network, device, memory and time, and draw the first batch as first_batch.png into the output folder
+    /// Train nothing: say images, network, device, memory and time, and draw the first batch as first_batch.png into the output
+    /// folder
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -174,9 +177,8 @@ pub fn run_job(backend: &impl Backend, job: &TrainingJob, steps: u64, mut watch:
     let outcome = outcome?;
     progress.report_supply(job.loading());
     // Once more, because it may have scrolled away.
-    Log::last_warnings(&Log::lines(&job.log_path()).unwrap_or_default())
-        .iter()
-        .for_each(|entry| note(format_args!("warned: {}", entry.message)));
+    let warnings = Log::last_warnings(&job.log_path()).unwrap_or_default();
+    warnings.iter().for_each(|entry| note(format_args!("warned: {}", entry.message)));
     if let (Outcome::Finished, Some(calibration)) = (outcome, job.calibration()) {
         calibration.sentences(job.image_quantile(), job.has_relative_score()).iter().for_each(note);
     }

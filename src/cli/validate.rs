@@ -5,7 +5,7 @@ use crate::detect::{Detector, Source};
 use crate::ops::Backend;
 use crate::report::results::Results;
 use crate::run::{
-    CONFIG_FILE, Config, METRICS_FILE, TrainingImages, ValidationReport, check_held_out, check_training_memory,
+    CONFIG_FILE, Config, METRICS_FILE, TrainingImages, ValidationReport, check_held_out, check_validation_memory,
     load_training_set, source_of_held_out, validate_detector,
 };
 use anyhow::Context;
@@ -30,7 +30,8 @@ pub struct Arguments {
     /// Folder for the images in the layout of a category, and metrics.json
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Config file over the one beside the weights; its [detection] replaces that of the weights. Later files override earlier ones
+    /// Config file over the one beside the weights; its [detection] replaces that of the weights. Later files override earlier
+    /// ones
     #[arg(long, value_name = "TOML")]
     config: Vec<PathBuf>,
     #[command(flatten)]
@@ -54,7 +55,7 @@ fn validate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
         let layers = [&[trained], &arguments.config[..]].concat();
         detector.settings_mut().replace_detection(Config::read_layers(&layers, None)?.detection);
     }
-    check_training_memory(&config, &data.train_images()?.images, false)?;
+    check_validation_memory(&config, &data.train_images()?.images)?;
     let loaded = load_training_set(&config, &data)?;
     loaded.warn(&data);
     check_held_out(&detector, &data, &loaded)?;

@@ -57,7 +57,8 @@ fn seed(text: &str) -> anyhow::Result<u64> {
     Ok(seed)
 }
 
-/// Where measurements are kept until all are made. They are used again only by this program file, with the same effort and instructions.
+/// Where measurements are kept until all are made. They are used again only by this program file, with the same effort and
+/// instructions.
 fn journal(out: &Path, setting: &Setting) -> anyhow::Result<Journal> {
     let program = std::env::current_exe().and_then(std::fs::read).context("cannot read the program file")?;
     let digest = Sha256::digest(&program);

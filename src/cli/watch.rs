@@ -93,9 +93,13 @@ impl Watch {
 
     /// Takes in the lines up to `step`, which an earlier process wrote.
     fn begin(&mut self, step: u64) -> u64 {
-        match Log::lines(&self.out.join(LOG_FILE)) {
-            Ok(lines) => lines.iter().filter(|line| line.step() <= step).for_each(|line| self.history.add(line)),
-            Err(error) => log::warn!("the curves begin at step {step}: {error}"),
+        let add = |line: LogLine| {
+            if line.step() <= step {
+                self.history.add(&line)
+            }
+        };
+        if let Err(error) = Log::each(&self.out.join(LOG_FILE), add) {
+            log::warn!("the curves begin at step {step}: {error}");
         }
         if self.out.is_dir() {
             note(format_args!("learning curves in {}", self.out.join(PAGE_FILE).display()));

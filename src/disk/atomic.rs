@@ -28,8 +28,8 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     write_atomically(path, |writer| writer.write_all(bytes))
 }
 
-/// As [`write_bytes`]; the file that is replaced is kept as `kept`, in the same folder. A process that is killed between the two renames leaves
-/// only `kept`.
+/// As [`write_bytes`]; the file that is replaced is kept as `kept`, in the same folder. A process that is killed between the two
+/// renames leaves only `kept`.
 ///
 /// # Errors
 /// As [`write_atomically`].
@@ -45,9 +45,9 @@ pub fn write_keeping(path: &Path, kept: &Path, bytes: &[u8]) -> Result<()> {
     })
 }
 
-/// Replaces several files that belong together by complete ones. The old files and the `obsolete` ones are removed, the last one first, and then
-/// the new ones appear in their order, so that old and new are never seen together, even after a kill. The last file thus says that the others
-/// are complete.
+/// Replaces several files that belong together by complete ones. The old files and the `obsolete` ones are removed, the last one
+/// first, and then the new ones appear in their order, so that old and new are never seen together, even after a kill. The last
+/// file thus says that the others are complete.
 ///
 /// # Errors
 /// An old file cannot be removed, or a new one cannot get its name.

@@ -1,4 +1,5 @@
-//! Input files are regular files and have a limit: what reads without end, waits for a writer or is a folder is refused in one sentence.
+//! Input files are regular files and have a limit: what reads without end, waits for a writer or is a folder is refused in one
+//! sentence.
 
 use std::fs::{File, Metadata};
 use std::io::Read;

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
-/// Checks that `path` is a folder that can be written into, or can be created as one, before long work starts. Nothing is changed.
+/// Checks that `path` is a folder that can be written into, or can be created as one, before long work starts. Nothing is
+/// changed.
 ///
 /// # Errors
-/// `path` or one of its parents is a file, a link to a folder that does not exist, or a folder in which no file can be created; a name that
-/// the system refuses.
+/// `path` or one of its parents is a file, a link to a folder that does not exist, or a folder in which no file can be created; a
+/// name that the system refuses.
 pub fn check_output_folder(path: &Path) -> Result<()> {
     let refuse = |error| Error::io(path, "this folder cannot be made", error);
     let mut missing = path.ancestors().take_while(|part| !part.as_os_str().is_empty() && !part.exists());

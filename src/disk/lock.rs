@@ -7,7 +7,8 @@ use std::path::Path;
 use super::folder::make_folder;
 use crate::error::{Error, Result, system_words};
 
-/// The file that is locked. It is empty, or holds the number of the process that works in the folder. Other programs have files of this name.
+/// The file that is locked. It is empty, or holds the number of the process that works in the folder. Other programs have files
+/// of this name.
 const LOCK_FILE: &str = ".lock";
 
 /// Most bytes that are read of it; the number of a process has fewer.
@@ -29,8 +30,9 @@ impl Drop for FolderLock {
     }
 }
 
-/// Takes the lock on an output folder, which is made if necessary. A file that a killed process has left does not block, because the system
-/// ends a lock with its process. Where files cannot be locked, as on some network file systems, a warning says so and the work goes on.
+/// Takes the lock on an output folder, which is made if necessary. A file that a killed process has left does not block, because
+/// the system ends a lock with its process. Where files cannot be locked, as on some network file systems, a warning says so and
+/// the work goes on.
 ///
 /// # Errors
 /// As [`make_folder`]; another process holds the lock; a file of this name that is no lock of ours.

@@ -1,7 +1,9 @@
-//! Output files, which are written completely or not at all and replace only what is ours; output folders; input files with a limit.
+//! Output files, which are written completely or not at all and replace only what is ours; output folders; input files with a
+//! limit.
 
 mod atomic;
 pub mod bounded;
+mod draft;
 mod file;
 mod folder;
 mod leftovers;
@@ -9,15 +11,18 @@ mod lock;
 pub mod npy;
 mod outputs;
 mod real;
+mod record;
 mod results;
 mod settle;
 
 pub use atomic::{write_atomically, write_bytes, write_keeping};
+pub use draft::Draft;
 pub use file::{check_output_file, followed};
 pub use folder::{check_output_folder, files_below, make_folder};
 pub use leftovers::abandon_files;
 pub use lock::{FolderLock, has_lock_file, lock_folder, wait_for_folder};
-pub use outputs::{Draft, LONGEST_NAME, Outputs, RECORD};
+pub use outputs::{LONGEST_NAME, Outputs};
 pub use real::RealPaths;
+pub use record::RECORD;
 pub use results::Results;
 pub use settle::waits;

@@ -50,7 +50,8 @@ pub fn encode<T: AutoSerialize + Copy, D: Dimension>(array: &Array<T, D>) -> Res
 /// Longest header that is read, in bytes; NumPy's own are about 100 long.
 const MAX_HEADER: u32 = 1 << 16;
 
-/// Deepest brackets of a header that is parsed. NumPy's own have two, and four with fields. The time of the parser doubles with each.
+/// Deepest brackets of a header that is parsed. NumPy's own have two, and four with fields. The time of the parser doubles with
+/// each.
 const MAX_DEPTH: usize = 4;
 
 /// Longest part of a reason that quotes the file, in characters.

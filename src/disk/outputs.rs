@@ -1,48 +1,34 @@
 //! What a command may replace: only files that it has written itself, as the record in their folder says.
 //!
-//! The record is the hidden file `.orthoscope-written`. Every file that a command writes through [`Outputs`] adds a line to it: the command, a
-//! space, and the SHA-256 of the file's path below the folder, a zero byte and the file's bytes. So an output that somebody has changed, moved
-//! or put there is not ours any more, whatever its name; nor is one that another command wrote.
+//! The record is the hidden file `.orthoscope-written`. Every file that a command writes through [`Outputs`] adds a line to it:
+//! the command, a space, and the SHA-256 of the file's path below the folder, a zero byte and the file's bytes. So an output that
+//! somebody has changed, moved or put there is not ours any more, whatever its name; nor is one that another command wrote.
 
 use std::collections::HashSet;
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::fs::File;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest, Sha256};
 
 use super::atomic::{Written, folder_of, swap};
-use super::settle::{Unsettled, settle, wait_for};
-use super::{bounded, check_output_file, make_folder};
+use super::draft::{Draft, hexadecimal};
+use super::record::{Record, WHOLE, locked};
+use super::settle::{Unsettled, settle};
+use super::{check_output_file, make_folder};
 use crate::error::{Error, Result};
-
-/// The record in a folder of outputs.
-pub const RECORD: &str = ".orthoscope-written";
-
-/// First line of a record.
-const HEADING: &str = "# files that orthoscope wrote here, one a line: the command, SHA-256 of path, zero byte and content";
-
-/// Stands for a digest in a line by which a command takes the whole folder.
-const WHOLE: &str = "*";
 
 /// Most bytes of a file name, by all usual systems.
 pub const LONGEST_NAME: usize = 255;
 
-/// Longest record that is read, in bytes: a million files.
-const LONGEST: u64 = 128 << 20;
-
 /// The files that one command writes into one folder.
 pub struct Outputs {
     folder: PathBuf,
-    command: &'static str,
     overwrite: bool,
     inputs: HashSet<PathBuf>,
-    /// Digests in the record with this command.
-    own: Mutex<HashSet<String>>,
-    /// The record once something was added to it.
-    record: Mutex<Option<File>>,
+    record: Record,
     /// Folders that were made or found.
     made: Mutex<HashSet<PathBuf>>,
     /// Whether each file is on the disk before it gets its name.
@@ -56,25 +42,11 @@ impl Outputs {
     /// # Errors
     /// A record that cannot be read, or a file of its name that is none.
     pub fn new(folder: &Path, command: &'static str, overwrite: bool) -> Result<Self> {
-        let record = folder.join(RECORD);
-        let text = match record.symlink_metadata() {
-            Ok(about) if about.is_symlink() => return Err(foreign(&record)),
-            Ok(_) => bounded::read(&record, LONGEST)?,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Vec::new(),
-            Err(error) => return Err(Error::read(&record, error)),
-        };
-        let text = String::from_utf8_lossy(&text);
-        if !is_record(&text) {
-            return Err(foreign(&record));
-        }
-        let own = text.lines().filter_map(|line| line.strip_prefix(command)?.strip_prefix(' ')).map(str::to_owned).collect();
         Ok(Self {
             folder: folder.to_owned(),
-            command,
             overwrite,
             inputs: HashSet::new(),
-            own: Mutex::new(own),
-            record: Mutex::default(),
+            record: Record::read(folder, command)?,
             made: Mutex::default(),
             waits: AtomicBool::new(true),
             unsettled: Mutex::default(),
@@ -105,15 +77,17 @@ impl Outputs {
         self
     }
 
-    /// The same for very many files: no file is waited for until [`settle`](Self::settle) waits for all of them. A file still gets its name only
-    /// when it is complete, so that a kill leaves no half of one. After a loss of power, files that were written before `settle` may be damaged.
+    /// The same for very many files: no file is waited for until [`settle`](Self::settle) waits for all of them. A file still
+    /// gets its name only when it is complete, so that a kill leaves no half of one. After a loss of power, files that were
+    /// written before `settle` may be damaged.
     #[must_use]
     pub fn in_haste(self) -> Self {
         self.waits.store(false, Ordering::Relaxed);
         self
     }
 
-    /// Waits until all that was written [in haste](Self::in_haste) is on the disk. Files that are written later are waited for one by one.
+    /// Waits until all that was written [in haste](Self::in_haste) is on the disk. Files that are written later are waited for
+    /// one by one.
     ///
     /// # Errors
     /// The disk reports that it has lost something.
@@ -129,7 +103,7 @@ impl Outputs {
 
     /// The command.
     pub fn command(&self) -> &'static str {
-        self.command
+        self.record.command()
     }
 
     /// Checks that a file in the folder may be written: there is none, or it is ours.
@@ -153,7 +127,7 @@ impl Outputs {
         if self.overwrite || self.is_own(path)? {
             return Ok(());
         }
-        let command = self.command;
+        let command = self.command();
         let reason = format!(
             "is there already, and `orthoscope {command}` did not write it in this form; choose another place for the output, or \
              pass --overwrite to replace it"
@@ -170,9 +144,9 @@ impl Outputs {
         self.finished(vec![draft])?.into_iter().try_for_each(Written::rename)
     }
 
-    /// Replaces several files that belong together, and removes the `obsolete` ones. All are complete on the disk before the first old one goes:
-    /// on a full disk the old ones stay, all of them. Then old and new are never seen together, even after a kill, and the last file says that
-    /// the others are complete.
+    /// Replaces several files that belong together, and removes the `obsolete` ones. All are complete on the disk before the
+    /// first old one goes: on a full disk the old ones stay, all of them. Then old and new are never seen together, even after a
+    /// kill, and the last file says that the others are complete.
     ///
     /// # Errors
     /// As [`write`](Self::write); an old file cannot be removed.
@@ -193,15 +167,16 @@ impl Outputs {
         Ok(draft)
     }
 
-    /// Begins a file in the folder that is too large for the memory. It gets its name by [`replace_by_drafts`](Self::replace_by_drafts); until
-    /// then an old one stays, and this one vanishes if it is dropped. Missing folders are made.
+    /// Begins a file in the folder that is too large for the memory. It gets its name by
+    /// [`replace_by_drafts`](Self::replace_by_drafts); until then an old one stays, and this one vanishes if it is dropped.
+    /// Missing folders are made.
     ///
     /// # Errors
     /// As [`check`](Self::check), or the file cannot be created.
     pub fn draft(&self, path: &Path) -> Result<Draft> {
         self.check(path)?;
         self.make_folder(folder_of(path))?;
-        Ok(Draft { written: Written::begin(path)?, hash: self.begun(path), waiting: Vec::new() })
+        Draft::begin(path, self.begun(path))
     }
 
     /// Replaces files as [`replace_together`](Self::replace_together) does, by drafts that are complete.
@@ -213,15 +188,16 @@ impl Outputs {
         swap(self.finished(drafts)?, obsolete)
     }
 
-    /// Completes drafts and notes them in the record, before they get their names, so that a command that is killed in between knows them later.
+    /// Completes drafts and notes them in the record, before they get their names, so that a command that is killed in between
+    /// knows them later.
     fn finished(&self, drafts: Vec<Draft>) -> Result<Vec<Written>> {
-        let finish = |mut draft: Draft| {
-            draft.flush().map_err(|error| Error::write(draft.written.path(), error))?;
+        let finish = |draft: Draft| {
+            let (written, digest) = draft.finish()?;
             match self.waits.load(Ordering::Relaxed) {
-                true => draft.written.complete()?,
-                false => locked(&self.unsettled).add(draft.written.path()),
+                true => written.complete()?,
+                false => locked(&self.unsettled).add(written.path()),
             }
-            Ok((draft.written, hexadecimal(draft.hash)))
+            Ok((written, digest))
         };
         let finished = drafts.into_iter().map(finish).collect::<Result<Vec<_>>>()?;
         let (written, digests): (Vec<_>, Vec<_>) = finished.into_iter().unzip();
@@ -243,9 +219,8 @@ impl Outputs {
     /// # Errors
     /// The file cannot be read.
     pub fn is_own(&self, path: &Path) -> Result<bool> {
-        let is_empty = locked(&self.own).is_empty();
         // Nothing needs to be read if the command never wrote anything here.
-        Ok(!is_empty && self.knows(&self.digest_of(path)?))
+        Ok(!self.record.is_empty() && self.record.knows(&self.digest_of(path)?))
     }
 
     /// Removes a file that this command wrote; with `overwrite`, any but an input.
@@ -270,11 +245,7 @@ impl Outputs {
 
     /// Whether this command has claimed the folder.
     pub fn is_claimed(&self) -> bool {
-        self.knows(WHOLE)
-    }
-
-    fn knows(&self, digest: &str) -> bool {
-        locked(&self.own).contains(digest)
+        self.record.knows(WHOLE)
     }
 
     /// As [`make_folder`](super::make_folder), which asks the system many questions, once for each folder.
@@ -287,48 +258,14 @@ impl Outputs {
         Ok(())
     }
 
-    /// Adds lines to the record, in one write, so that several processes may do it at once.
+    /// Adds lines to the record.
     fn note(&self, digests: Vec<String>) -> Result<()> {
-        let new: Vec<String> = digests.into_iter().filter(|digest| !self.knows(digest)).collect();
+        let new = self.record.unknown(digests);
         if new.is_empty() {
             return Ok(());
         }
         self.make_folder(&self.folder)?;
-        let mut record = locked(&self.record);
-        let path = self.folder.join(RECORD);
-        // It may have been put there since.
-        if path.is_symlink() {
-            return Err(foreign(&path));
-        }
-        let mut append = || -> io::Result<()> {
-            let (mut file, before) = match record.take() {
-                Some(file) => (file, String::new()),
-                None => self.opened_record()?,
-            };
-            let lines: String = new.iter().map(|digest| format!("{} {digest}\n", self.command)).collect();
-            file.write_all(format!("{before}{lines}").as_bytes())?;
-            // Else a loss of power could leave files that nobody knows.
-            if self.waits.load(Ordering::Relaxed) {
-                wait_for(&file)?;
-            }
-            *record = Some(file);
-            Ok(())
-        };
-        append().map_err(|error| Error::write(&path, error))?;
-        locked(&self.own).extend(new);
-        Ok(())
-    }
-
-    /// The record, and what must come before the next line.
-    fn opened_record(&self) -> io::Result<(File, String)> {
-        let mut file = OpenOptions::new().create(true).append(true).read(true).open(self.folder.join(RECORD))?;
-        let before = match last_byte(&mut file)? {
-            None => format!("{HEADING}\n"),
-            Some(b'\n') => String::new(),
-            // A full disk has cut off the last line.
-            Some(_) => "\n".to_owned(),
-        };
-        Ok((file, before))
+        self.record.add(new, self.waits.load(Ordering::Relaxed))
     }
 
     /// The digest of an existing file, read in pieces.
@@ -352,91 +289,10 @@ impl Outputs {
     }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Whether a text is that of a record, of which a full disk may have cut off a part, even of the heading.
-fn is_record(text: &str) -> bool {
-    text.is_empty() || text.lines().next().is_some_and(|first| !first.is_empty() && HEADING.starts_with(first))
-}
-
-fn foreign(record: &Path) -> Error {
-    Error::file(record, "is no record of orthoscope; move it away, or choose another place for the output")
-}
-
-/// The last byte of a file, if it has one.
-fn last_byte(file: &mut File) -> io::Result<Option<u8>> {
-    if file.metadata()?.len() == 0 {
-        return Ok(None);
-    }
-    let mut last = [0];
-    file.seek(SeekFrom::End(-1))?;
-    file.read_exact(&mut last)?;
-    Ok(Some(last[0]))
-}
-
-/// Bytes of a draft that are written together.
-const TOGETHER: usize = 1 << 16;
-
-/// A file that is written piece by piece and has no name yet.
-pub struct Draft {
-    written: Written,
-    hash: Sha256,
-    waiting: Vec<u8>,
-}
-
-impl Draft {
-    /// The bytes written so far, from the first one on. They are read through the same handle, so that nothing may be written meanwhile.
-    ///
-    /// # Errors
-    /// The file cannot be written or read.
-    pub fn reread(&mut self) -> io::Result<impl Read + '_> {
-        self.flush()?;
-        let file = self.written.file();
-        file.seek(SeekFrom::Start(0))?;
-        Ok(BufReader::new(file))
-    }
-
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.hash.update(bytes);
-        let file = self.written.file();
-        file.seek(SeekFrom::End(0))?;
-        file.write_all(bytes)
-    }
-}
-
-impl Write for Draft {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.waiting.is_empty() && bytes.len() >= TOGETHER {
-            return self.append(bytes).map(|()| bytes.len());
-        }
-        self.waiting.extend_from_slice(bytes);
-        if self.waiting.len() >= TOGETHER {
-            self.flush()?;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        if self.waiting.is_empty() {
-            return Ok(());
-        }
-        let mut waiting = std::mem::take(&mut self.waiting);
-        self.append(&waiting)?;
-        waiting.clear();
-        self.waiting = waiting;
-        Ok(())
-    }
-}
-
-fn hexadecimal(hash: Sha256) -> String {
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::record::{HEADING, RECORD};
 
     fn refused(outputs: &Outputs, path: &Path) -> String {
         outputs.write(path, b"new").unwrap_err().to_string()
@@ -483,90 +339,6 @@ mod tests {
         assert_eq!(count(), 5);
         assert!(["a", "b"].iter().all(|name| std::fs::read(at(name)).unwrap() == b"new"));
         outputs.replace_together(&new(["a", "b"]), &[]).unwrap();
-    }
-
-    #[test]
-    fn a_line_that_a_full_disk_has_cut_off_does_not_spoil_the_next_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let (a, b) = (folder.path().join("a"), folder.path().join("b"));
-        let outputs = || Outputs::new(folder.path(), "detect", false).unwrap();
-        outputs().write(&a, b"a").unwrap();
-        let record = folder.path().join(RECORD);
-        let text = std::fs::read_to_string(&record).unwrap();
-        for cut in [text.len() - 1, text.len() - 40, 10] {
-            std::fs::write(&record, &text[..cut]).unwrap();
-            outputs().write(&b, b"b").unwrap();
-            assert!(outputs().is_own(&b).unwrap(), "{cut}: {:?}", std::fs::read_to_string(&record));
-            std::fs::remove_file(&b).unwrap();
-        }
-    }
-
-    #[test]
-    fn a_file_that_is_no_record_is_not_added_to() {
-        let folder = tempfile::tempdir().unwrap();
-        let record = folder.path().join(RECORD);
-        let outputs = || Outputs::new(folder.path(), "detect", false);
-        let is_refused = |error: Error| {
-            error
-                .to_string()
-                .ends_with("orthoscope-written: is no record of orthoscope; move it away, or choose another place for the output")
-        };
-        for text in ["mine\n", "\n", "detect *\n"] {
-            std::fs::write(&record, text).unwrap();
-            assert!(is_refused(outputs().err().unwrap()), "{text}");
-        }
-        std::fs::remove_file(&record).unwrap();
-        #[cfg(unix)]
-        {
-            let (other, early) = (folder.path().join("mine"), outputs().unwrap());
-            std::fs::write(&other, "").unwrap();
-            std::os::unix::fs::symlink(&other, &record).unwrap();
-            assert!(is_refused(outputs().err().unwrap()));
-            assert!(is_refused(early.claim().unwrap_err()));
-            assert!(is_refused(early.write(&folder.path().join("a"), b"a").unwrap_err()));
-            assert_eq!(std::fs::read(&other).unwrap(), b"");
-            assert!(!folder.path().join("a").exists());
-            // A record that cannot be reached is not taken for none.
-            let circle = folder.path().join("circle");
-            std::os::unix::fs::symlink(&circle, &circle).unwrap();
-            assert!(Outputs::new(&circle, "detect", false).is_err());
-        }
-    }
-
-    #[test]
-    fn a_large_piece_of_a_draft_is_not_copied() {
-        let folder = tempfile::tempdir().unwrap();
-        let outputs = Outputs::new(folder.path(), "detect", false).unwrap();
-        let draft = outputs.filled(&folder.path().join("a"), &vec![7; 2 * TOGETHER]).unwrap();
-        assert_eq!(draft.waiting.capacity(), 0);
-        outputs.replace_by_drafts(vec![draft], &[]).unwrap();
-        assert!(outputs.is_own(&folder.path().join("a")).unwrap());
-    }
-
-    #[test]
-    fn a_draft_is_nothing_until_it_is_complete_and_then_ours() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("deep/a.npy");
-        let outputs = || Outputs::new(folder.path(), "detect", false).unwrap();
-        let pieces: Vec<u8> = (0..200_000_u32).map(|k| (k % 251) as u8).collect();
-        let mut draft = outputs().draft(&path).unwrap();
-        pieces.chunks(777).try_for_each(|piece| draft.write_all(piece)).unwrap();
-        let mut again = Vec::new();
-        draft.reread().unwrap().read_to_end(&mut again).unwrap();
-        assert_eq!(again, pieces);
-        draft.write_all(b"end").unwrap();
-        drop(draft);
-        assert!(!path.exists() && std::fs::read_dir(path.parent().unwrap()).unwrap().next().is_none());
-        for round in 0..2 {
-            let mut draft = outputs().draft(&path).unwrap();
-            pieces.chunks(777).try_for_each(|piece| draft.write_all(piece)).unwrap();
-            draft.reread().unwrap();
-            draft.write_all(b"end").unwrap();
-            outputs().replace_by_drafts(vec![draft], &[]).unwrap();
-            assert_eq!(std::fs::read(&path).unwrap(), [&pieces[..], b"end"].concat(), "{round}");
-        }
-        std::fs::write(&path, "edited").unwrap();
-        assert!(outputs().draft(&path).is_err());
     }
 
     #[test]

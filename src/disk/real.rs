@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::atomic::folder_of;
 
-/// Finds the absolute path without links of many files. The system is asked once for each folder instead of once for each part of each path.
+/// Finds the absolute path without links of many files. The system is asked once for each folder instead of once for each part of
+/// each path.
 #[derive(Default)]
 pub struct RealPaths(HashMap<PathBuf, Option<PathBuf>>);
 

@@ -1,9 +1,10 @@
-//! Which pictures in a folder are results of this program, for commands that read folders of pictures: what one command wrote is not the next
-//! one's input.
+//! Which pictures in a folder are results of this program, for commands that read folders of pictures: what one command wrote is
+//! not the next one's input.
 
 use std::path::Path;
 
-use super::outputs::{Outputs, RECORD};
+use super::outputs::Outputs;
+use super::record::RECORD;
 
 /// Commands that write pictures which nobody wants to train on or inspect. The images that a demo generates are none of these.
 const COMMANDS: [&str; 7] = ["detect", "evaluate", "figures", "data preview", "train", "verify", "reproduce"];
@@ -20,8 +21,8 @@ impl Results {
         }
     }
 
-    /// The command that wrote a file as it is now, by the records of the folders above it that were entered. The path begins with these folders as they
-    /// were given. A file that cannot be read is nobody's result.
+    /// The command that wrote a file as it is now, by the records of the folders above it that were entered. The path begins with
+    /// these folders as they were given. A file that cannot be read is nobody's result.
     pub fn writer_of(&self, path: &Path) -> Option<&'static str> {
         let above = self.0.iter().filter(|outputs| path.starts_with(outputs.folder()));
         above.filter(|outputs| outputs.is_own(path).unwrap_or(false)).map(Outputs::command).next()

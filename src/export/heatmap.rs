@@ -11,7 +11,8 @@ const PARTS: f64 = 1e11;
 /// A share of pixels that comes out this many parts above a whole number is meant to be that number.
 const EXCESS: i64 = 100_000;
 
-/// A map `[N, 1, H, W]` after n times the k x k average over the pixels inside the image. It is taken along columns, then along rows.
+/// A map `[N, 1, H, W]` after n times the k x k average over the pixels inside the image. It is taken along columns, then along
+/// rows.
 pub(super) fn smoothed(graph: &mut Builder, part: &str, mut x: Value, Smoothing { window, repeats }: Smoothing) -> Value {
     graph.enter(part);
     let (k, r) = (window as i64, (window / 2) as i64);

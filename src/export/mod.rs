@@ -1,7 +1,8 @@
 //! A trained detector as an ONNX file, for programs that know nothing of this one.
 //!
-//! The file holds the whole of Method §6: an image of any size is resized to the working resolution, padded, reconstructed, compared and
-//! smoothed, as [`Detector::inspect`](crate::detect::Detector::inspect) does. It uses standard operators only, in f32 and i64.
+//! The file holds the whole of Method §6: an image of any size is resized to the working resolution, padded, reconstructed,
+//! compared and smoothed, as [`Detector::inspect`](crate::detect::Detector::inspect) does. It uses standard operators only, in
+//! f32 and i64.
 //!
 //! | name | type | meaning |
 //! |---|---|---|

@@ -1,9 +1,10 @@
 //! Working resolution, padding, and the way back to the size of the image.
 //!
 //! Resizing is a product with a matrix for each axis, built in the graph from the sides. Its rows are the triangles of
-//! [`data::resize`](crate::data::resize), which ONNX's `Resize` has only in later versions and few programs: with n old and m new pixels,
-//! pixel i weighs `max(0, 2 r - |(2 i + 1) m - (2 j + 1) n|)` for output j, divided by the sum of the row, where r = max(n, m), or r = m
-//! for maps, which are interpolated without a filter. The numerators are whole numbers, exact before they become f32, whose rounding is all that is left.
+//! [`data::resize`](crate::data::resize), which ONNX's `Resize` has only in later versions and few programs: with n old and m new
+//! pixels, pixel i weighs `max(0, 2 r - |(2 i + 1) m - (2 j + 1) n|)` for output j, divided by the sum of the row, where r =
+//! max(n, m), or r = m for maps, which are interpolated without a filter. The numerators are whole numbers, exact before they
+//! become f32, whose rounding is all that is left.
 
 use super::builder::{Attribute, Builder, Value};
 use crate::data::{Fit, Preparation};

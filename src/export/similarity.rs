@@ -7,8 +7,8 @@ use crate::ops::{FLAT, GRADIENT, SMALLEST, SSIM, ssim_sigma};
 /// Channels of the images that SSIM compares.
 const COLOURS: usize = 3;
 
-/// 1 - the mean over channels and scales of a similarity of images `[N, C, H, W]`, each scale resized to the first: `[N, 1, H, W]`. A scale
-/// that a small image does not have counts 0 times.
+/// 1 - the mean over channels and scales of a similarity of images `[N, C, H, W]`, each scale resized to the first: `[N, 1, H,
+/// W]`. A scale that a small image does not have counts 0 times.
 pub(super) fn dissimilarity(
     graph: &mut Builder,
     mut images: [Value; 2],
@@ -46,7 +46,8 @@ fn is_halved(graph: &mut Builder, size: Sides) -> Value {
     graph.float_of(large)
 }
 
-/// The image at half the size. One that is a pixel wide or high, and does not count any more, is padded, because no array may be empty.
+/// The image at half the size. One that is a pixel wide or high, and does not count any more, is padded, because no array may be
+/// empty.
 fn halved(graph: &mut Builder, image: Value, size: Sides) -> Value {
     let lacking = [size.height, size.width].map(|side| {
         let [two, none] = [2, 0].map(|value| graph.int(value));

@@ -29,7 +29,8 @@ pub trait Net {
         Ok([y, self.max_pool2(y)?])
     }
 
-    /// Stacked dilated convolution: parallel 3x3 convolutions `name.0`, `name.1`, … with `c_out` channels each, concatenated, ELU.
+    /// Stacked dilated convolution: parallel 3x3 convolutions `name.0`, `name.1`, … with `c_out` channels each, concatenated,
+    /// ELU.
     ///
     /// # Errors
     /// As [`Net::conv`].

@@ -6,8 +6,8 @@ use crate::error::{Error, Result};
 
 /// The receptive field of a network along one side of an image, in pixels. Both sides have the same.
 ///
-/// Pixel p of the output depends on no pixel of the input outside `p - before ..= p + after`, and some pixel depends on either end. Near the
-/// border the zeros of the padding, at every layer, take the place of pixels outside the image.
+/// Pixel p of the output depends on no pixel of the input outside `p - before ..= p + after`, and some pixel depends on either
+/// end. Near the border the zeros of the padding, at every layer, take the place of pixels outside the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReceptiveField {
     /// An input that is moved by this many pixels gives an output that is moved by as many: the product of the poolings.
@@ -94,8 +94,8 @@ mod tests {
         Architecture::Autoencoder(Autoencoder { model, width: 1, dilations: dilations.to_vec() })
     }
 
-    /// The rows of f of a long thin image, with positive weights. So every pixel that is read has an influence that nothing cancels, and what is brighter is
-    /// never hidden by a maximum.
+    /// The rows of f of a long thin image, with positive weights. So every pixel that is read has an influence that nothing
+    /// cancels, and what is brighter is never hidden by a maximum.
     fn output(architecture: &Architecture, rows: usize, bright: Option<usize>) -> Vec<Vec<f64>> {
         let backend = Reference::<f64>::default();
         let drawn = Parameters::initialise(&backend, architecture, 5).unwrap().to_values(&backend).unwrap();

@@ -15,8 +15,8 @@ const DIGEST: &str = "orthoscope.sha256";
 const SHOWN: usize = 16;
 
 /// The bytes of a safetensors file: length of the header, header, values. Tensors and metadata are sorted by name, so that equal
-/// content gives equal bytes. The `safetensors` crate writes metadata in an order that changes from run to run. A digest of names, shapes,
-/// values and metadata is added to the metadata.
+/// content gives equal bytes. The `safetensors` crate writes metadata in an order that changes from run to run. A digest of
+/// names, shapes, values and metadata is added to the metadata.
 ///
 /// # Errors
 /// A header that JSON cannot represent.
@@ -42,8 +42,8 @@ pub(crate) fn encode_safetensors(mut tensors: Vec<(String, ArrayD<f32>)>, metada
     Ok([&(header.len() as u64).to_le_bytes()[..], &header, &data].concat())
 }
 
-/// Tensors and metadata of a safetensors file. If it has a digest, that is checked, and taken out of the metadata; files of other programs and of
-/// earlier versions have none. A file that was converted to other types of numbers is not checked.
+/// Tensors and metadata of a safetensors file. If it has a digest, that is checked, and taken out of the metadata; files of other
+/// programs and of earlier versions have none. A file that was converted to other types of numbers is not checked.
 ///
 /// # Errors
 /// A file of another form, for which the sentence begins with `foreign`; a digest that does not fit.
@@ -78,8 +78,8 @@ fn digest_of(tensors: &SafeTensors<'_>, metadata: &HashMap<String, String>) -> S
     digest.hex()
 }
 
-/// SHA-256 of the content of a file, whatever the order in which it is stored. Each part comes after its length, so that no two contents give the
-/// same bytes.
+/// SHA-256 of the content of a file, whatever the order in which it is stored. Each part comes after its length, so that no two
+/// contents give the same bytes.
 struct ContentDigest(Sha256);
 
 impl ContentDigest {

@@ -64,8 +64,8 @@ impl WeightFile {
     /// metadata it is derived from PyTorch's names and shapes; k SDC branches then have the first k of the paper's dilations.
     ///
     /// # Errors
-    /// A file that is unreadable, truncated, damaged or of another kind; parameters that are missing, unexpected or of the wrong shape;
-    /// values that are not finite.
+    /// A file that is unreadable, truncated, damaged or of another kind; parameters that are missing, unexpected or of the wrong
+    /// shape; values that are not finite.
     pub fn read(path: &Path) -> Result<Self> {
         let within = path.join(MODEL_FILE);
         if within.is_file() {

@@ -10,8 +10,8 @@ use crate::error::Result;
 /// Arrays that fit into the L1 of one multiprocessor, in floats: 16 KiB.
 const IN_L1: usize = 4096;
 
-/// Measures all rates of one device, each by a loop that is bound by that resource, on random data. `examples/calibrate.rs` writes them as
-/// JSON, which `profile --predict --peaks` reads. This takes a few seconds on a GPU.
+/// Measures all rates of one device, each by a loop that is bound by that resource, on random data. `examples/calibrate.rs`
+/// writes them as JSON, which `profile --predict --peaks` reads. This takes a few seconds on a GPU.
 ///
 /// # Errors
 /// Out of memory; the device failed.

@@ -42,9 +42,9 @@ pub struct Comparison {
 
 /// Compares the whole step, then every operation of either side, sorted by the size of the change in milliseconds.
 ///
-/// A side is one or more records of the same program, each of its own process. Processes differ more than the steps within one, because
-/// each gets other memory and another state of the machine. So the noise is three deviations of the steps on both sides, plus the range of
-/// the medians over the processes of each side; a single process has no such range.
+/// A side is one or more records of the same program, each of its own process. Processes differ more than the steps within one,
+/// because each gets other memory and another state of the machine. So the noise is three deviations of the steps on both sides,
+/// plus the range of the medians over the processes of each side; a single process has no such range.
 ///
 /// # Errors
 /// The records are of different work: the sentence names the fields that differ. A side has no record.
@@ -96,8 +96,8 @@ fn work(profile: &Profile) -> impl Iterator<Item = (&'static str, String)> {
     profile.settings.work().into_iter().chain(machine)
 }
 
-/// A warning if these records are of different machines or their peaks differ, so that their times do not compare the programs. None where
-/// the machines agree.
+/// A warning if these records are of different machines or their peaks differ, so that their times do not compare the programs.
+/// None where the machines agree.
 pub fn doubt<'a>(records: impl IntoIterator<Item = &'a Profile>) -> Option<String> {
     let mut records = records.into_iter();
     let first = records.next()?;
@@ -111,8 +111,8 @@ fn hosts(a: &Profile, b: &Profile) -> Option<String> {
     (!may_be_same(a, b)).then(|| format!("the processors are {a} and {b}"))
 }
 
-/// A warning if a record of a CPU was not made on this machine: its processor is another one, or the peaks that are cached here differ.
-/// Neither is known of the machine of a GPU record, which is usually shown elsewhere.
+/// A warning if a record of a CPU was not made on this machine: its processor is another one, or the peaks that are cached here
+/// differ. Neither is known of the machine of a GPU record, which is usually shown elsewhere.
 pub fn foreign(record: &Profile) -> Option<String> {
     let (there, here) = (record.peaks.processor(), processor());
     if !record.device.starts_with("cpu") {

@@ -62,8 +62,8 @@ impl KernelRow {
 }
 
 impl Profile {
-    /// Adds registers and static shared memory as compiled for `arch`; None is the emulator. Notes give the source of these numbers or
-    /// why they are missing, and whether NVIDIA's tools see the names of operations.
+    /// Adds registers and static shared memory as compiled for `arch`; None is the emulator. Notes give the source of these
+    /// numbers or why they are missing, and whether NVIDIA's tools see the names of operations.
     pub fn describe_kernels(&mut self, arch: Option<&'static Arch>) {
         match Arch::named(USUAL_ARCH).map(|usual| arch.unwrap_or(usual)).and_then(|arch| Ok((arch, self.compiled(arch)?))) {
             Ok((arch, compiled)) => {

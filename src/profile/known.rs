@@ -56,8 +56,9 @@ impl Occasion {
     }
 }
 
-/// The cached peaks of this machine; measured if there are none or `anew` is set. `measure` returns the rates and the spread of its
-/// repetitions. Peaks measured while other processes ran are not cached, and a warning says so. A cache that cannot be written is no error.
+/// The cached peaks of this machine; measured if there are none or `anew` is set. `measure` returns the rates and the spread of
+/// its repetitions. Peaks measured while other processes ran are not cached, and a warning says so. A cache that cannot be
+/// written is no error.
 pub(super) fn known(machine: &str, anew: bool, measure: impl FnOnce() -> Result<(Peaks, Option<f64>)>) -> Result<Known> {
     known_in(path(machine).as_deref(), machine, anew, measure)
 }

@@ -202,8 +202,8 @@ impl KernelChange {
 /// Two builds compared.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KernelComparison {
-    /// The kernels that differ, by architecture; first those whose occupancy changes most, then those whose code does, and last those that
-    /// only one side has.
+    /// The kernels that differ, by architecture; first those whose occupancy changes most, then those whose code does, and last
+    /// those that only one side has.
     pub changes: Vec<KernelChange>,
     /// How many are equal.
     pub equal: usize,

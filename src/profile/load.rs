@@ -17,8 +17,8 @@ impl Ticks {
         Self::parse(&std::fs::read_to_string("/proc/stat").ok()?, &std::fs::read_to_string("/proc/self/stat").ok()?)
     }
 
-    /// `system` starts with `cpu user nice system idle iowait irq softirq steal …`; `process` has user and system time as fields 14 and 15,
-    /// and its field 2, the name, may contain spaces.
+    /// `system` starts with `cpu user nice system idle iowait irq softirq steal …`; `process` has user and system time as fields
+    /// 14 and 15, and its field 2, the name, may contain spaces.
     fn parse(system: &str, process: &str) -> Option<Self> {
         let line = system.lines().find_map(|line| line.strip_prefix("cpu "))?;
         // The last two of ten, guests, are included in user and nice.

@@ -2,8 +2,8 @@
 
 use std::time::SystemTime;
 
-/// Fields of `/proc/cpuinfo` that tell processors of one name apart, and what they are called here. The first three are those of x86, the
-/// others those of ARM, which often has no name at all.
+/// Fields of `/proc/cpuinfo` that tell processors of one name apart, and what they are called here. The first three are those of
+/// x86, the others those of ARM, which often has no name at all.
 const DETAILS: [(&str, &str); 6] = [
     ("cpu family", "family"),
     ("model", "model"),
@@ -13,8 +13,8 @@ const DETAILS: [(&str, &str); 6] = [
     ("CPU part", "part"),
 ];
 
-/// The processor, e.g. `AMD EPYC (family 25 model 17 stepping 1)`: virtual machines shorten the name, the numbers still tell generations
-/// apart. The architecture where the system does not name it.
+/// The processor, e.g. `AMD EPYC (family 25 model 17 stepping 1)`: virtual machines shorten the name, the numbers still tell
+/// generations apart. The architecture where the system does not name it.
 pub fn processor() -> String {
     described(&std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default())
 }
@@ -29,8 +29,8 @@ fn described(cpuinfo: &str) -> String {
     }
 }
 
-/// Whether two processors, or machines that begin with one, may be the same. Records of earlier versions lack the stepping, which is
-/// not compared then.
+/// Whether two processors, or machines that begin with one, may be the same. Records of earlier versions lack the stepping, which
+/// is not compared then.
 pub(super) fn may_be_same(a: &str, b: &str) -> bool {
     a == b || without_stepping(a) == b || a == without_stepping(b)
 }

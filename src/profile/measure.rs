@@ -12,8 +12,8 @@ use crate::backend::{Cpu, Cuda, Storage};
 use crate::error::Result;
 use crate::rng::{Purpose, Stream};
 
-/// Environment variable that makes loops on a device as short as on the emulator, if it is `least`: for a rehearsal without a GPU, whose
-/// rates mean nothing.
+/// Environment variable that makes loops on a device as short as on the emulator, if it is `least`: for a rehearsal without a
+/// GPU, whose rates mean nothing.
 pub const EFFORT_VARIABLE: &str = "ORTHOSCOPE_PEAK_EFFORT";
 
 /// Bytes of each of the two arrays of the copy on the CPU, larger than all caches.
@@ -24,8 +24,8 @@ const CHUNK: usize = 1 << 20;
 const ITERATIONS: usize = 400_000;
 /// Fewest repetitions; the fastest one counts, because a peak is what the machine reaches undisturbed.
 const MIN_REPEATS: usize = 7;
-/// Repetitions go on until the three fastest agree within this many percent, but at least and at most for these times. The system counts
-/// time in hundredths of a second, so a shorter time would not show the load of other processes.
+/// Repetitions go on until the three fastest agree within this many percent, but at least and at most for these times. The system
+/// counts time in hundredths of a second, so a shorter time would not show the load of other processes.
 const AGREEMENT: f64 = 1.0;
 const TIMES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(800)];
 
@@ -56,8 +56,8 @@ impl Effort {
     }
 }
 
-/// Random values in [-1, 1), the same for every call: a GPU is faster with zeros or ones than with real data. The first 2²⁰ values are
-/// repeated.
+/// Random values in [-1, 1), the same for every call: a GPU is faster with zeros or ones than with real data. The first 2²⁰
+/// values are repeated.
 pub(super) fn noise(len: usize) -> Vec<f32> {
     let mut stream = Stream::new(0, Purpose::Test, 0, 0);
     let values: Vec<f32> = (0..len.min(1 << 20)).map(|_| stream.range(-1.0, 1.0)).collect();
@@ -65,8 +65,8 @@ pub(super) fn noise(len: usize) -> Vec<f32> {
 }
 
 impl Peaks {
-    /// Peaks of the CPU with the threads of the current pool: from the cache, or measured now if they are not there or `anew` is set. They
-    /// are cached unless something else was running, which is logged as a warning.
+    /// Peaks of the CPU with the threads of the current pool: from the cache, or measured now if they are not there or `anew` is
+    /// set. They are cached unless something else was running, which is logged as a warning.
     ///
     /// # Errors
     /// None at present.
@@ -83,8 +83,9 @@ impl Peaks {
         })
     }
 
-    /// Peaks of a device with kernels: from the cache, or measured by its events if they are not there or `anew` is set. The loops are
-    /// those of `kernels/peak.cu`, on random data; the matrix unit runs `mma.sync` with bf16 operands, as the convolutions do.
+    /// Peaks of a device with kernels: from the cache, or measured by its events if they are not there or `anew` is set. The
+    /// loops are those of `kernels/peak.cu`, on random data; the matrix unit runs `mma.sync` with bf16 operands, as the
+    /// convolutions do.
     ///
     /// # Errors
     /// Out of memory; the device failed.

@@ -14,8 +14,8 @@
 //! | [`trace()`] | the steps for a trace viewer |
 //! | [`predict`] | what a step would take on a GPU, predicted without one |
 //!
-//! Times on a GPU come from events of its stream, on the CPU from the monotonic clock. No hardware counter is read, so no permission is
-//! needed.
+//! Times on a GPU come from events of its stream, on the CPU from the monotonic clock. No hardware counter is read, so no
+//! permission is needed.
 
 mod calibration;
 mod compare;

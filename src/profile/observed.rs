@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 use crate::ops::{Backend, Batch, Call, Checked, CorruptionSpec, Sampler};
 use crate::shape::Shape;
 
-/// A backend that gives the same bits as another backend and records when each operation ran. Clones write into one log. No step is
-/// captured: [`Storage::repeat`] does its work every time, so that every operation is seen.
+/// A backend that gives the same bits as another backend and records when each operation ran. Clones write into one log. No step
+/// is captured: [`Storage::repeat`] does its work every time, so that every operation is seen.
 pub struct Observed<B: Backend> {
     inner: B,
     log: Arc<Mutex<Log<B>>>,
@@ -186,6 +186,10 @@ impl<B: Backend> Storage for Observed<B> {
 
     fn name(&self) -> &'static str {
         self.inner.name()
+    }
+
+    fn is_in_host_memory(&self) -> bool {
+        self.inner.is_in_host_memory()
     }
 
     fn description(&self) -> String {

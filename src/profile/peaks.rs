@@ -33,7 +33,8 @@ impl Peaks {
         self.machine.split(", ").next().unwrap_or_default()
     }
 
-    /// How these peaks and another machine's differ, as a clause: by name, or by more than 20 % in one rate. None where they agree.
+    /// How these peaks and another machine's differ, as a clause: by name, or by more than 20 % in one rate. None where they
+    /// agree.
     pub fn difference(&self, other: &Self) -> Option<String> {
         if !may_be_same(&self.machine, &other.machine) {
             return Some(format!("{} and {}", self.machine, other.machine));
@@ -59,8 +60,8 @@ impl Peaks {
         Some(format!("peaks.{name} must be from {:e} to {:e} a second, got {rate:e}", RATES.start(), RATES.end()))
     }
 
-    /// Roofline time of this work in seconds, and whether arithmetic bounds it. Executed FLOPs on the matrix unit are compared with its
-    /// peak, the others with that of multiply-adds; without a known matrix peak all are compared with the latter.
+    /// Roofline time of this work in seconds, and whether arithmetic bounds it. Executed FLOPs on the matrix unit are compared
+    /// with its peak, the others with that of multiply-adds; without a known matrix peak all are compared with the latter.
     pub fn floor(&self, work: &Work) -> (f64, bool) {
         let moving = work.bytes as f64 / self.copy;
         let matrix = work.matrix.min(work.executed());

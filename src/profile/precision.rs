@@ -12,8 +12,8 @@ const CHANNELS: usize = 64;
 /// Repetitions; the shortest time of each precision counts.
 const ROUNDS: usize = 5;
 
-/// Time of the convex combination module in f32 divided by its time in bf16 on this processor: above 1 where bf16 is faster. It is the
-/// part of the network that uses bf16 most, forward and backward. Takes some hundredths of a second.
+/// Time of the convex combination module in f32 divided by its time in bf16 on this processor: above 1 where bf16 is faster. It
+/// is the part of the network that uses bf16 most, forward and backward. Takes some hundredths of a second.
 ///
 /// # Errors
 /// Out of memory.

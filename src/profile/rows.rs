@@ -46,8 +46,8 @@ pub struct Rates {
     pub gb_per_second: f64,
     /// FLOPs per byte, both by formula; None where nothing is moved.
     pub intensity: Option<f64>,
-    /// Roofline time of the executed FLOPs divided by the measured time, in percent; above 100 where caches deliver bytes that the
-    /// formula expects from memory.
+    /// Roofline time of the executed FLOPs divided by the measured time, in percent; above 100 where caches deliver bytes that
+    /// the formula expects from memory.
     pub percent_of_peak: f64,
     /// What bounds the operation.
     pub bound: Bound,
@@ -138,8 +138,8 @@ pub(super) fn rows(steps: &[Vec<Span>], peaks: &Peaks) -> Vec<Row> {
     rows
 }
 
-/// Sums of everything with the same key, in the order of its first time. `parts` are the key, the seconds and the work of a call, or of
-/// each kernel that it launched.
+/// Sums of everything with the same key, in the order of its first time. `parts` are the key, the seconds and the work of a call,
+/// or of each kernel that it launched.
 pub(super) fn grouped<'a, K, I>(steps: &'a [Vec<Span>], parts: impl Fn(&'a Span) -> I) -> IndexMap<K, Sums>
 where
     K: Hash + Eq,

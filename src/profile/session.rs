@@ -71,8 +71,8 @@ pub struct Profile {
     pub notes: Vec<String>,
 }
 
-/// Runs the steps of `settings` on `backend`, alternating plain and observed ones with the same weights and images. Returns the result
-/// and the spans of each observed step.
+/// Runs the steps of `settings` on `backend`, alternating plain and observed ones with the same weights and images. Returns the
+/// result and the spans of each observed step.
 ///
 /// # Errors
 /// No network has these settings; the device failed.

@@ -10,9 +10,9 @@ const MIN_GAP: u64 = 1000;
 
 /// The trace of observed `steps`. Time between steps is left out. `device` is the name of a device other than the host.
 ///
-/// Tracks: the phases of each step; its operations within their layers; with a device, the calls of the host and the kernels of the device;
-/// and as counters the rates of the operations and the memory that is alive. Gaps between operations of at least a microsecond are
-/// slices named `gap`.
+/// Tracks: the phases of each step; its operations within their layers; with a device, the calls of the host and the kernels of
+/// the device; and as counters the rates of the operations and the memory that is alive. Gaps between operations of at least a
+/// microsecond are slices named `gap`.
 pub fn trace(profile: &Profile, steps: &[Vec<Span>], device: Option<&str>) -> Value {
     let host = format!("cpu, {} threads", profile.threads);
     json!({
@@ -73,14 +73,16 @@ fn metadata(kind: &str, track: u32, details: Value) -> Value {
     json!({ "name": kind, "ph": "M", "pid": 1, "tid": track, "args": details })
 }
 
-/// A call on the time line of all steps: from and to, on the device and on the host. Whole nanoseconds, so that slices nest exactly.
+/// A call on the time line of all steps: from and to, on the device and on the host. Whole nanoseconds, so that slices nest
+/// exactly.
 struct Placed<'a> {
     span: &'a Span,
     at: [u64; 2],
     host: [u64; 2],
 }
 
-/// The calls of a step that starts at `origin`. The clock of a device is coarse, so a call may seem to start before the end of the last one.
+/// The calls of a step that starts at `origin`. The clock of a device is coarse, so a call may seem to start before the end of
+/// the last one.
 fn placed<'a>(spans: &'a [Span], origin: u64) -> Vec<Placed<'a>> {
     let mut lines = [origin; 2];
     let place = |span: &'a Span| {

@@ -73,8 +73,8 @@ impl Axis {
         if self.is_log { value.log10() } else { value }
     }
 
-    /// Values that divide the axis into about `count` bins of equal width. An `anchor` inside the axis is one of them; the bins at
-    /// the ends are then narrower.
+    /// Values that divide the axis into about `count` bins of equal width. An `anchor` inside the axis is one of them; the bins
+    /// at the ends are then narrower.
     pub(super) fn bin_edges(&self, count: usize, anchor: Option<f64>) -> Vec<f64> {
         let width = (self.high - self.low) / count as f64;
         let value = |position: f64| if self.is_log { 10f64.powf(position) } else { position };

@@ -22,7 +22,8 @@ pub(super) const UP: (f64, f64) = (BOTTOM, TOP);
 /// Baseline of the title of the horizontal axis.
 const FOOT: f64 = 287.0;
 
-/// Blue, orange, green, violet, gold and crimson, clear on white and on black. Some are equally light, so series also differ by symbols and dashes.
+/// Blue, orange, green, violet, gold and crimson, clear on white and on black. Some are equally light, so series also differ by
+/// symbols and dashes.
 pub(super) const COLOURS: [&str; 6] = ["#3f8fd2", "#e5762e", "#2a7b57", "#a94df0", "#b09f2a", "#8c1f3f"];
 /// Replacements for the two darkest of [`COLOURS`] on a dark background, by index.
 const BRIGHTENED: [(usize, &str); 2] = [(2, "#56c596"), (5, "#f7aec0")];
@@ -45,8 +46,8 @@ impl Frame<'_> {
         (self.x.pixel(x), self.y.pixel(y))
     }
 
-    /// The whole SVG: grid, `marks` (SVG elements), axis titles, legend `entries`, and how many values are `left_out` and `why`. The
-    /// legend is next to the title of the vertical axis if there is room, otherwise below the chart.
+    /// The whole SVG: grid, `marks` (SVG elements), axis titles, legend `entries`, and how many values are `left_out` and `why`.
+    /// The legend is next to the title of the vertical axis if there is room, otherwise below the chart.
     pub(super) fn draw(&self, marks: &str, entries: &[Entry<'_>], left_out: usize, why: &str) -> String {
         let (y_title, x_title) = (text_lines(self.y_title), text_lines(self.x_title));
         let top = -TEXT * (y_title.len() - 1) as f64;

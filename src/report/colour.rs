@@ -45,8 +45,8 @@ impl Scale {
         if scale.low <= scale.high { scale } else { Self { low: 0.0, high: 1.0 } }
     }
 
-    /// From 0 to four times the pixel threshold, so that heatmaps can be compared. Without a threshold (or with one that is not above
-    /// 0), from 0 to the maximum of `heatmap`.
+    /// From 0 to four times the pixel threshold, so that heatmaps can be compared. Without a threshold (or with one that is not
+    /// above 0), from 0 to the maximum of `heatmap`.
     pub fn for_heatmap(heatmap: &Plane, pixel_threshold: Option<f64>) -> Self {
         match pixel_threshold {
             Some(threshold) if threshold > 0.0 => Self { low: 0.0, high: 4.0 * threshold as f32 },

@@ -9,7 +9,7 @@ use super::table::{Column, Screen, Table};
 use crate::data::shown;
 use crate::detect::ObservedRate;
 use crate::error::Result;
-use crate::run::{ComparedRun, RunResults, differing_keys};
+use crate::run::{CONFIG_FILE, ComparedRun, RunResults, differing_keys};
 use crate::theory::figure::{AxisSpec, Chart, Series};
 
 /// Most runs: as many curves as a chart tells apart.
@@ -61,6 +61,7 @@ impl<'a> Comparison<'a> {
     /// What the numbers mean, and what cannot be compared.
     pub fn sentences(&self) -> Vec<String> {
         let mut sentences: Vec<String> = NOTES.map(str::to_owned).into();
+        sentences.extend(lacking_config(self.runs));
         sentences.extend(protocols_differ(self.runs).then(|| {
             "The protocols of the results differ, so their numbers must not be compared without a thought: see `protocol` in each metrics.json.".to_owned()
         }));
@@ -89,13 +90,13 @@ impl<'a> Comparison<'a> {
 
     /// The curves that at least one run has.
     fn charts(&self) -> Vec<(&'static str, Chart)> {
-        let chart = |y: AxisSpec, points: fn(&ComparedRun) -> Vec<(f64, f64)>| {
-            let own = self.runs.iter().zip(LETTERS).map(|(run, letter)| Series::line(letter, points(run)));
+        let chart = |y: AxisSpec, points: fn(&ComparedRun) -> &Vec<(f64, f64)>| {
+            let own = self.runs.iter().zip(LETTERS).map(|(run, letter)| Series::line(letter, points(run).clone()));
             let series: Vec<Series> = own.filter(|series| !series.points.is_empty()).collect();
             (!series.is_empty()).then(|| Chart { x: AxisSpec::linear("step"), y, series })
         };
-        let losses = chart(AxisSpec::log("training loss"), ComparedRun::losses).map(|chart| ("Training loss", chart));
-        let scores = chart(AxisSpec::linear("image AUROC on held-out images with drawn defects"), ComparedRun::validations);
+        let losses = chart(AxisSpec::log("training loss"), |run| &run.losses).map(|chart| ("Training loss", chart));
+        let scores = chart(AxisSpec::linear("image AUROC on held-out images with drawn defects"), |run| &run.validations);
         losses.into_iter().chain(scores.map(|chart| ("Validation", chart))).collect()
     }
 }
@@ -175,17 +176,33 @@ fn differences(runs: &[ComparedRun]) -> Rows {
     }
 }
 
+/// The letters of the runs that have a config, or of those that have none.
+fn letters(runs: &[ComparedRun], with_config: bool) -> Vec<&'static str> {
+    let chosen = runs.iter().zip(LETTERS).filter(|(run, _)| run.config.is_some() == with_config);
+    chosen.map(|(_, letter)| letter).collect()
+}
+
+/// The runs whose settings are not known, in words.
+fn lacking_config(runs: &[ComparedRun]) -> Option<String> {
+    let all = letters(runs, false);
+    let (last, others) = all.split_last()?;
+    Some(match others {
+        [] => format!("{last} has no {CONFIG_FILE}, so its settings are not compared."),
+        _ => format!("{} and {last} have no {CONFIG_FILE}, so their settings are not compared.", others.join(", ")),
+    })
+}
+
 fn configs(runs: &[ComparedRun]) -> Result<Rows> {
     let rows = differing_keys(runs)?.into_iter().map(|(key, values)| [vec![key], values].concat());
-    let letters = LETTERS.iter().take(runs.len()).map(|letter| (*letter).to_owned());
     Ok(Rows {
         title: "Keys of the config that differ",
-        headings: ["key".to_owned()].into_iter().chain(letters).collect(),
+        headings: ["key"].into_iter().chain(letters(runs, true)).map(str::to_owned).collect(),
         rows: rows.collect(),
     })
 }
 
-/// Whether two runs have results by different protocols, apart from what belongs to the run itself: everything up to the scores of images.
+/// Whether two runs have results by different protocols, apart from what belongs to the run itself: everything up to the scores
+/// of images.
 fn protocols_differ(runs: &[ComparedRun]) -> bool {
     let head = |run: &ComparedRun| {
         let protocol = &run.results.as_ref()?.protocol;
@@ -204,7 +221,13 @@ mod tests {
     fn a_difference_needs_both_image_aurocs() {
         let run = |about: &str| {
             let results = serde_json::from_str(&format!(r#"{{{about}"protocol": "", "images": []}}"#)).unwrap();
-            ComparedRun { folder: "run".into(), config: None, log: Vec::new(), results: Some(results) }
+            ComparedRun {
+                folder: "run".into(),
+                config: None,
+                losses: Vec::new(),
+                validations: Vec::new(),
+                results: Some(results),
+            }
         };
         let (with, without) = (|| run(r#""image_auroc": 0.75, "#), || run(""));
         for runs in [[with(), without()], [without(), with()], [without(), without()]] {

@@ -15,8 +15,9 @@ const SLACK: f64 = 0.04;
 /// Smaller values count as 0 on a logarithmic axis.
 const SMALLEST: f64 = 1e-100;
 
-/// The chart as an SVG element; `description` is for readers who cannot see it. Values that are not finite, and on a logarithmic axis
-/// values not above 0, are left out and counted, and a line is interrupted there. Long series are thinned but keep their peaks.
+/// The chart as an SVG element; `description` is for readers who cannot see it. Values that are not finite, and on a logarithmic
+/// axis values not above 0, are left out and counted, and a line is interrupted there. Long series are thinned but keep their
+/// peaks.
 pub fn curves(description: &str, chart: &Chart) -> String {
     let Some(frame) = frame(description, chart) else {
         return chart::empty(description, "there is nothing to draw");
@@ -37,8 +38,8 @@ pub fn curves_file(title: &str, chart: &Chart) -> String {
     chart::standalone(&chart::titled(title, &curves(title, chart)))
 }
 
-/// Every series with its entry in the legend, which has its colour and its style. No two series of a chart look the same: there are
-/// six symbols, and three kinds of dashes.
+/// Every series with its entry in the legend, which has its colour and its style. No two series of a chart look the same: there
+/// are six symbols, and three kinds of dashes.
 fn styled(series: &[Series]) -> Vec<(&Series, Entry<'_>)> {
     let before = |at: usize, mark: Mark| series[..at].iter().filter(|other| other.mark == mark).count();
     // A dot is small, so it is left for the second series: it is then seen within the ring of the first.

@@ -1,4 +1,5 @@
-//! The skeleton of an HTML page that needs no network. Only the pages of `detect` have a script and show files that lie beside them.
+//! The skeleton of an HTML page that needs no network. Only the pages of `detect` have a script and show files that lie beside
+//! them.
 
 use super::html::escape;
 
@@ -26,8 +27,8 @@ pub(super) fn header(title: &str, subtitle: &str) -> String {
     format!("<header>\n<h1>{}</h1>\n<p class=\"subtitle\">{}</p>\n</header>\n", escape(title), escape(subtitle))
 }
 
-/// A metric: its name, its value, and a sentence that explains it. What the value has in parentheses, such as its interval, is in smaller
-/// letters below it, because it would not fit beside it.
+/// A metric: its name, its value, and a sentence that explains it. What the value has in parentheses, such as its interval, is in
+/// smaller letters below it, because it would not fit beside it.
 pub(super) fn card(label: &str, value: &str, note: &str) -> String {
     let [label, value, note] = [label, value, note].map(escape);
     let (value, rest) = value.split_at(value.find(" (").unwrap_or(value.len()));

@@ -70,11 +70,12 @@ struct Layout {
 }
 
 impl Figure<'_> {
-    /// The figure as one image on white. All images keep their aspect ratio. Images smaller than about 256 pixels are enlarged by a
-    /// whole factor, so that pixels stay visible; larger ones are averaged down.
+    /// The figure as one image on white. All images keep their aspect ratio. Images smaller than about 256 pixels are enlarged by
+    /// a whole factor, so that pixels stay visible; larger ones are averaged down.
     ///
     /// # Errors
-    /// No row or no image; rows of different lengths; captions that are not one for each image; an image that is not `[height, width, 3]`.
+    /// No row or no image; rows of different lengths; captions that are not one for each image; an image that is not `[height,
+    /// width, 3]`.
     pub fn draw(&self) -> Result<Image> {
         let layout = self.layout()?;
         let height = 2 * MARGIN + self.rows.iter().map(|row| layout.height_of(row)).sum::<usize>() - GAP + self.scale_height();

@@ -6,8 +6,8 @@ use crate::data::Image;
 use crate::error::{Error, Result};
 use crate::theory::figure::{Colours, GalleryImage, GalleryRow};
 
-/// The diverging scale: dark blue for -limit, grey for 0, pale orange for limit. It grows lighter all the way, so that the sign is seen in black and
-/// white too.
+/// The diverging scale: dark blue for -limit, grey for 0, pale orange for limit. It grows lighter all the way, so that the sign
+/// is seen in black and white too.
 const NEGATIVE: [f32; 3] = [0.05, 0.18, 0.45];
 const ZERO: f32 = 0.60;
 const POSITIVE: [f32; 3] = [1.0, 0.86, 0.62];
@@ -44,7 +44,8 @@ pub(super) fn caption(picture: &GalleryImage) -> String {
     }
 }
 
-/// Red, green and blue of a value: grey, or a diverging scale from dark blue over grey to pale orange. Values that are not a number are black.
+/// Red, green and blue of a value: grey, or a diverging scale from dark blue over grey to pale orange. Values that are not a
+/// number are black.
 fn colour(colours: Colours, value: f64) -> [f32; 3] {
     let Colours::Signed { limit } = colours else {
         return [value.clamp(0.0, 1.0) as f32; 3].map(|grey| if grey.is_nan() { 0.0 } else { grey });

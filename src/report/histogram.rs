@@ -13,10 +13,10 @@ const OPACITY: f64 = 0.62;
 /// The vertical axis ends at this number or above, so that its ticks are whole numbers.
 const MIN_IMAGES: usize = 4;
 
-/// A histogram of `(score, is_anomalous)` as an SVG element: anomalous scores in front of good ones, and the `threshold`, an edge of
-/// the bins, as a dashed line. `score_name` is the title of the horizontal axis, which is logarithmic if all scores and the threshold
-/// are above 0 and span more than a factor of 30. Scores that are not finite are left out and counted below the chart; a threshold that
-/// is not finite is not drawn.
+/// A histogram of `(score, is_anomalous)` as an SVG element: anomalous scores in front of good ones, and the `threshold`, an edge
+/// of the bins, as a dashed line. `score_name` is the title of the horizontal axis, which is logarithmic if all scores and the
+/// threshold are above 0 and span more than a factor of 30. Scores that are not finite are left out and counted below the chart;
+/// a threshold that is not finite is not drawn.
 pub fn score_histogram(scores: &[(f64, bool)], threshold: f64, score_name: &str) -> String {
     let drawable: Vec<(f64, bool)> = scores.iter().copied().filter(|score| is_drawable(score.0)).collect();
     let Some(x) = axis_around(&drawable, threshold) else {
@@ -41,7 +41,8 @@ pub fn score_histogram(scores: &[(f64, bool)], threshold: f64, score_name: &str)
     frame.draw(&marks, &entries, scores.len() - drawable.len(), "not finite")
 }
 
-/// The axis around all scores and the threshold, with a bin to spare at both ends, because the bins there are narrower; none without scores.
+/// The axis around all scores and the threshold, with a bin to spare at both ends, because the bins there are narrower; none
+/// without scores.
 fn axis_around(scores: &[(f64, bool)], threshold: f64) -> Option<Axis> {
     let (low, high) = ends(scores.iter().map(|score| score.0))?;
     let (low, high) = if is_drawable(threshold) { (low.min(threshold), high.max(threshold)) } else { (low, high) };
@@ -50,8 +51,8 @@ fn axis_around(scores: &[(f64, bool)], threshold: f64) -> Option<Axis> {
     Some(if is_log { Axis::log(low / factor, high * factor, ACROSS) } else { Axis::linear(low - margin, high + margin, ACROSS) })
 }
 
-/// The number of scores of one kind in each bin. A bin includes its upper edge, because an image exactly at the threshold is normal;
-/// the first bin also includes its lower edge.
+/// The number of scores of one kind in each bin. A bin includes its upper edge, because an image exactly at the threshold is
+/// normal; the first bin also includes its lower edge.
 fn counts(scores: &[(f64, bool)], is_anomalous: bool, edges: &[f64]) -> Vec<usize> {
     let last = edges.len() - 2;
     let mut counts = vec![0; last + 1];

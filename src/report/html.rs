@@ -1,7 +1,7 @@
 //! Escaping of text in HTML and SVG.
 
-/// `text` with the five special characters of HTML escaped, and control characters, which XML forbids, replaced by spaces. The result is
-/// safe in element content and in quoted attributes.
+/// `text` with the five special characters of HTML escaped, and control characters, which XML forbids, replaced by spaces. The
+/// result is safe in element content and in quoted attributes.
 pub(super) fn escape(text: &str) -> String {
     let mut result = String::with_capacity(text.len());
     for character in text.chars() {

@@ -1,5 +1,5 @@
-//! The legend of a chart. The width of letters depends on the font of the viewer, so the layout assumes a wide font; with a narrower one
-//! the gaps are a little larger.
+//! The legend of a chart. The width of letters depends on the font of the viewer, so the layout assumes a wide font; with a
+//! narrower one the gaps are a little larger.
 
 use super::maths;
 use super::style::{Dashes, HEAD, MARGIN, RIGHT, Stroke, Symbol, TEXT, attributes};

@@ -16,9 +16,9 @@ const MIN_STEPS: f64 = 5.0;
 /// The moving average extends over 1/40 of the curve to each side.
 const AVERAGE_REACH: usize = 40;
 
-/// A line chart of `(step, loss)` in the order given, with a logarithmic vertical axis, as an SVG element. Points that are not finite or
-/// not above 0 are left out and counted below the chart. Long curves also show the moving geometric mean, which is the mean on a
-/// logarithmic axis.
+/// A line chart of `(step, loss)` in the order given, with a logarithmic vertical axis, as an SVG element. Points that are not
+/// finite or not above 0 are left out and counted below the chart. Long curves also show the moving geometric mean, which is the
+/// mean on a logarithmic axis.
 pub fn loss_curve(points: &[(u64, f64)]) -> String {
     let drawable: Vec<(f64, f64)> = points.iter().filter(|p| p.1 > 0.0 && is_drawable(p.1)).map(|p| (p.0 as f64, p.1)).collect();
     let Some(frame) = frame(&drawable) else {

@@ -162,8 +162,9 @@ impl Results<'_> {
         all
     }
 
-    /// Rates at the threshold of the model with their intervals: expected false alarms, then the false alarms and misses of this test set.
-    /// Nothing without such a threshold, because rates at one that was chosen on the test set say nothing about other images.
+    /// Rates at the threshold of the model with their intervals: expected false alarms, then the false alarms and misses of this
+    /// test set. Nothing without such a threshold, because rates at one that was chosen on the test set say nothing about other
+    /// images.
     pub fn rates(&self) -> Vec<Metric> {
         let Some(threshold) = &self.report.image_threshold else { return Vec::new() };
         let metric = |label: &str, value: String, explanation: String| Metric { label: label.into(), value, explanation };
@@ -253,8 +254,8 @@ impl Results<'_> {
         misses.into_iter().chain(alarms).collect()
     }
 
-    /// Indices of all test images: the first image of each kind by name, then the second of each, and so on, defects before good images.
-    /// The order does not depend on the results.
+    /// Indices of all test images: the first image of each kind by name, then the second of each, and so on, defects before good
+    /// images. The order does not depend on the results.
     pub fn by_name(&self) -> Vec<usize> {
         let mut kinds: BTreeMap<(bool, &str), Vec<usize>> = BTreeMap::new();
         for (index, image) in self.report.images.iter().enumerate() {

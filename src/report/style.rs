@@ -44,7 +44,8 @@ pub(super) fn attributes(Stroke { colour, width, opacity, dashes }: Stroke) -> S
     format!(r#" stroke="{colour}" stroke-width="{width}" stroke-opacity="{opacity}" stroke-linejoin="round"{dashes}"#)
 }
 
-/// What marks a point. Every series of a chart has its own, so that they differ without colours too. Open ones leave what coincides with them visible.
+/// What marks a point. Every series of a chart has its own, so that they differ without colours too. Open ones leave what
+/// coincides with them visible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Symbol {
     Ring,

@@ -133,9 +133,9 @@ impl Table {
         self.rows.push(Row { cells: cells.collect(), kind });
     }
 
-    /// The table as lines no wider than the screen, with a line break at the end. Where the screen is too narrow, headings and wrapped
-    /// columns continue on the next line, then optional columns are left out, and a last line names them. Words are never broken;
-    /// a word wider than the screen is truncated with an ellipsis.
+    /// The table as lines no wider than the screen, with a line break at the end. Where the screen is too narrow, headings and
+    /// wrapped columns continue on the next line, then optional columns are left out, and a last line names them. Words are never
+    /// broken; a word wider than the screen is truncated with an ellipsis.
     pub fn render(&self, screen: Screen) -> String {
         let layout = self.layout(screen.columns);
         let bold = Style::new().bold();
@@ -193,7 +193,8 @@ impl Table {
         (0..count).map(line).collect()
     }
 
-    /// The first layout that fits: all columns at full width, wrapped, with fewer columns, and finally narrower than the minimum width.
+    /// The first layout that fits: all columns at full width, wrapped, with fewer columns, and finally narrower than the minimum
+    /// width.
     fn layout(&self, columns: usize) -> Layout {
         let [wide, narrow] = GAPS;
         let mut shown: Vec<usize> = (0..self.columns.len()).collect();

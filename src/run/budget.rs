@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::config::Config;
+use super::memory::check_step_memory;
 use crate::data::TrainingSet;
 use crate::error::{Error, Result};
 use crate::ops::Backend;
@@ -16,12 +17,13 @@ const TIMED: usize = 5;
 /// Largest value of `train.steps`.
 const MAX_STEPS: f64 = u32::MAX as f64;
 
-/// The time of one step of a training, including the wait for its batch: the median of a few steps after some for warming up. Nothing is
-/// written, and the training itself does not change.
+/// The time of one step of a training, including the wait for its batch: the median of a few steps after some for warming up.
+/// Nothing is written, and the training itself does not change.
 ///
 /// # Errors
 /// As those of the training.
 pub fn time_step<B: Backend>(backend: &B, config: &Config, set: &Arc<TrainingSet>) -> Result<Duration> {
+    check_step_memory(backend, config)?;
     let mut trainer = Trainer::new(backend, config.recipe())?;
     let mut batches = Batches::new(backend, Arc::clone(set), config.train.batch, WARM_UP + TIMED as u64)?;
     for _ in 0..WARM_UP {
@@ -37,8 +39,8 @@ pub fn time_step<B: Backend>(backend: &B, config: &Config, set: &Arc<TrainingSet
     Ok(times[TIMED / 2])
 }
 
-/// The number of steps for each of several trainings, the same for all, so that together they take `budget`. `step_times` has the time of one
-/// step of each. Loading, evaluation and the report come on top.
+/// The number of steps for each of several trainings, the same for all, so that together they take `budget`. `step_times` has the
+/// time of one step of each. Loading, evaluation and the report come on top.
 ///
 /// # Errors
 /// No training; a budget for less than one step of each.

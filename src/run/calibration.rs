@@ -18,11 +18,12 @@ pub struct CalibrationImages {
 }
 
 impl CalibrationImages {
-    /// The images in `folder` and its subfolders. Those of the training folder are accepted if all of them are, because the rate of false alarms to
-    /// expect is then unknown and said to be so.
+    /// The images in `folder` and its subfolders. Those of the training folder are accepted if all of them are, because the rate
+    /// of false alarms to expect is then unknown and said to be so.
     ///
     /// # Errors
-    /// No image; an image of the test set, on which thresholds would then be chosen; images of the training folder and others together.
+    /// No image; an image of the test set, on which thresholds would then be chosen; images of the training folder and others
+    /// together.
     pub fn list(folder: &Path, category: &Category) -> Result<Self> {
         let paths = list_images(folder)?;
         let tested: HashSet<PathBuf> = category.test.iter().filter_map(|test| test.path.canonicalize().ok()).collect();
@@ -49,8 +50,8 @@ impl CalibrationImages {
         self.paths.len()
     }
 
-    /// Takes the thresholds of a detector from them; `done` is called after every image that is read. Images that cannot be read are left out and
-    /// returned.
+    /// Takes the thresholds of a detector from them; `done` is called after every image that is read. Images that cannot be read
+    /// are left out and returned.
     ///
     /// # Errors
     /// No image can be read; an inspection failed.

@@ -21,8 +21,10 @@ pub struct ComparedRun {
     pub folder: PathBuf,
     /// Its config, if it has one.
     pub config: Option<Config>,
-    /// The lines of its log, if it has one.
-    pub log: Vec<LogLine>,
+    /// Step and loss of every optimiser step in its log.
+    pub losses: Vec<(f64, f64)>,
+    /// Step and image AUROC of every validation in its log.
+    pub validations: Vec<(f64, f64)>,
     /// Its results on a test set, if it has some.
     pub results: Option<RunResults>,
 }
@@ -82,31 +84,19 @@ impl ComparedRun {
     pub fn read(folder: &Path) -> Result<Self> {
         let at = |name: &str| Some(folder.join(name)).filter(|path| path.exists());
         let config = at(CONFIG_FILE).map(|path| Config::read(&path)).transpose()?;
-        let log = at(LOG_FILE).map(|path| Log::lines(&path)).transpose()?.unwrap_or_default();
+        let (mut losses, mut validations) = (Vec::new(), Vec::new());
+        let add = |line| match line {
+            LogLine::Step(entry) => losses.push((entry.step as f64, entry.loss)),
+            LogLine::Validation(entry) => validations.push((entry.step as f64, entry.validation.image_auroc)),
+            LogLine::Warning(_) => {}
+        };
+        at(LOG_FILE).map_or(Ok(()), |path| Log::each(&path, add))?;
         let results = at(METRICS_FILE).map(|path| RunResults::read(&path)).transpose()?;
         if config.is_none() && results.is_none() {
             let reason = format!("has neither {CONFIG_FILE} nor {METRICS_FILE}, so there is nothing to compare");
             return Err(Error::file(folder, reason));
         }
-        Ok(Self { folder: folder.to_owned(), config, log, results })
-    }
-
-    /// Step and loss of every optimiser step in the log.
-    pub fn losses(&self) -> Vec<(f64, f64)> {
-        let step = |line: &LogLine| match line {
-            LogLine::Step(entry) => Some((entry.step as f64, entry.loss)),
-            _ => None,
-        };
-        self.log.iter().filter_map(step).collect()
-    }
-
-    /// Step and image AUROC of every validation in the log.
-    pub fn validations(&self) -> Vec<(f64, f64)> {
-        let score = |line: &LogLine| match line {
-            LogLine::Validation(entry) => Some((entry.step as f64, entry.validation.image_auroc)),
-            _ => None,
-        };
-        self.log.iter().filter_map(score).collect()
+        Ok(Self { folder: folder.to_owned(), config, losses, validations, results })
     }
 }
 
@@ -116,8 +106,8 @@ impl RunResults {
         serde_json::from_str(&text).map_err(|error| Error::file(path, format!("is not of an evaluation: {error}")))
     }
 
-    /// The image AUROC with its interval, by the score that gave it: the recorded one, or in older files the first that gives this value. None if
-    /// the score does not give it, as in a file that was edited.
+    /// The image AUROC with its interval, by the score that gave it: the recorded one, or in older files the first that gives
+    /// this value. None if the score does not give it, as in a file that was edited.
     pub fn placed(&self) -> Option<PlacedAuroc> {
         let auroc = self.image_auroc?;
         let labels: Vec<bool> = self.images.iter().map(|image| image.kind != GOOD).collect();
@@ -136,13 +126,13 @@ impl RunResults {
     }
 }
 
-/// A key of the config whose value differs between runs, and its value in each; `–` in a run without a config or without the key.
+/// The keys of the config whose values differ between the runs that have one, each with their values in order; `–` for a key that
+/// a run lacks.
 ///
 /// # Errors
 /// As [`Config::to_toml`].
 pub fn differing_keys(runs: &[ComparedRun]) -> Result<Vec<(String, Vec<String>)>> {
-    let leaves = |run: &ComparedRun| run.config.as_ref().map(Config::leaves).transpose().map(Option::unwrap_or_default);
-    let all = runs.iter().map(leaves).collect::<Result<Vec<_>>>()?;
+    let all = runs.iter().filter_map(|run| run.config.as_ref()).map(Config::leaves).collect::<Result<Vec<_>>>()?;
     let keys: BTreeSet<&String> = all.iter().flat_map(|leaves| leaves.keys()).collect();
     let row = |key: &String| {
         let value = |leaves: &BTreeMap<String, String>| leaves.get(key).cloned().unwrap_or_else(|| "–".to_owned());

@@ -16,8 +16,8 @@ use crate::train::{ObjectiveConfig, OptimiserConfig, Recipe};
 /// The default config as TOML, with a comment for every key.
 pub const DEFAULT_CONFIG: &str = include_str!("defaults.toml");
 
-/// Everything that affects a result, as written in `config.toml`. Every key has a default; unknown keys are errors. Keys that were
-/// renamed are still read under their old names, with a warning in the log.
+/// Everything that affects a result, as written in `config.toml`. Every key has a default; unknown keys are errors. Keys that
+/// were renamed are still read under their old names, with a warning in the log.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Config {
@@ -96,8 +96,8 @@ impl Config {
         Ok(own)
     }
 
-    /// The defaults, overridden by the first file, that by the next, and so on; only the merged values must be in their ranges. The texture
-    /// folder is replaced by `textures` if that is given.
+    /// The defaults, overridden by the first file, that by the next, and so on; only the merged values must be in their ranges.
+    /// The texture folder is replaced by `textures` if that is given.
     ///
     /// # Errors
     /// As [`Config::read`]; of several files the last one is named if the merged config has a value outside its range.
@@ -127,7 +127,8 @@ impl Config {
         })
     }
 
-    /// Every key whose value differs, as `train.steps is 4 in the first config and 5 in the second`, with these names of the configs.
+    /// Every key whose value differs, as `train.steps is 4 in the first config and 5 in the second`, with these names of the
+    /// configs.
     ///
     /// # Errors
     /// As [`Config::to_toml`].
@@ -135,7 +136,8 @@ impl Config {
         Ok(keys::differences(&self.to_table()?, &other.to_table()?, [own_name, other_name]))
     }
 
-    /// The options of the corruption that the paper does not have, as `clean = 0.3, kept_noise.max = 0.04`; `None` if none is set.
+    /// The options of the corruption that the paper does not have, as `clean = 0.3, kept_noise.max = 0.04`; `None` if none is
+    /// set.
     ///
     /// # Errors
     /// As [`Config::to_toml`].

@@ -1,5 +1,5 @@
-//! Early warning for a run that diverges or collapses. It looks at the losses and, from time to time, at the output for a few training
-//! images. It changes nothing.
+//! Early warning for a run that diverges or collapses. It looks at the losses and, from time to time, at the output for a few
+//! training images. It changes nothing.
 
 use std::collections::VecDeque;
 
@@ -15,7 +15,8 @@ use crate::train::Trainer;
 const WINDOW: usize = 100;
 /// The first level is the median of this many losses.
 const FIRST: usize = 10;
-/// A level this many times the lowest earlier one is far above it. In healthy runs of 750 to 6250 steps the factor stayed below 1.3.
+/// A level this many times the lowest earlier one is far above it. In healthy runs of 750 to 6250 steps the factor stayed below
+/// 1.3.
 const FAR_ABOVE: f64 = 4.0;
 /// A rise is over once the level is below this many times the lowest one. Another rise is then reported again.
 const RECOVERED: f64 = 2.0;
@@ -39,21 +40,22 @@ pub(super) struct EarlyWarning {
 }
 
 impl EarlyWarning {
-    /// For training with `images`, after the steps in `earlier`.
+    /// For training with `images`.
     ///
     /// # Errors
     /// An image smaller than a training crop.
-    pub(super) fn new(config: &Config, images: &[Image], earlier: &[LogLine]) -> Result<Self> {
-        let mut loss = LossLevel::default();
-        let mut output = OutputVariation::new(images, config.data.size, config.train.warmup_steps)?;
-        for line in earlier {
-            match line {
-                LogLine::Step(entry) => drop(loss.add(entry)),
-                LogLine::Warning(entry) if entry.warning == WarningKind::ConstantOutput => output = None,
-                LogLine::Warning(_) | LogLine::Validation(_) => {}
-            }
+    pub(super) fn new(config: &Config, images: &[Image]) -> Result<Self> {
+        let output = OutputVariation::new(images, config.data.size, config.train.warmup_steps)?;
+        Ok(Self { loss: LossLevel::default(), output })
+    }
+
+    /// Takes in a line that an earlier process wrote, in the order of the log.
+    pub(super) fn earlier(&mut self, line: &LogLine) {
+        match line {
+            LogLine::Step(entry) => drop(self.loss.add(entry)),
+            LogLine::Warning(entry) if entry.warning == WarningKind::ConstantOutput => self.output = None,
+            LogLine::Warning(_) | LogLine::Validation(_) => {}
         }
-        Ok(Self { loss, output })
     }
 
     /// The warnings after a step.
@@ -237,8 +239,8 @@ mod tests {
         let images = [Image::zeros((8, 8, 3))];
         let mut config = Config::default();
         config.data.size = 8;
-        let earlier: Vec<LogLine> = (1..=730).zip(&losses).map(|(step, &loss)| LogLine::Step(entry(step, loss))).collect();
-        let mut resumed = EarlyWarning::new(&config, &images, &earlier).unwrap();
+        let mut resumed = EarlyWarning::new(&config, &images).unwrap();
+        (1..=730).zip(&losses).for_each(|(step, &loss)| resumed.earlier(&LogLine::Step(entry(step, loss))));
         assert!(resumed.output.is_none(), "uniform images");
         let found: Vec<u64> =
             (731..).zip(&losses[730..]).filter_map(|(step, &loss)| Some(resumed.loss.add(&entry(step, loss))?.step)).collect();

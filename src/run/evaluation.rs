@@ -54,35 +54,33 @@ impl EvaluationReport {
         let skipped = category.skipped.clone();
         Self { metrics, image_score, protocol, image_auroc_by_kind: by_kind, image_threshold, images, skipped, curves }
     }
+}
 
+/// What an evaluation writes: the content of `metrics.json`.
+pub trait MetricsFile: Serialize {
     /// Writes `metrics.json` into `folder`, which is created if necessary.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn write(&self, folder: &Path) -> Result<()> {
-        write_metrics(folder, self)
+    fn write(&self, folder: &Path) -> Result<()> {
+        let (path, bytes) = self.file(folder)?;
+        make_folder(folder)?;
+        write_bytes(&path, &bytes)
     }
 
     /// The path and the content of `metrics.json` in `folder`.
     ///
     /// # Errors
     /// None that can occur: the metrics are numbers.
-    pub fn file(&self, folder: &Path) -> Result<(PathBuf, Vec<u8>)> {
-        metrics_file(folder, self)
+    fn file(&self, folder: &Path) -> Result<(PathBuf, Vec<u8>)> {
+        let path = folder.join(METRICS_FILE);
+        let json = serde_json::to_string_pretty(self).map_err(|error| Error::file(&path, error))?;
+        Ok((path, format!("{json}\n").into_bytes()))
     }
 }
 
-fn write_metrics(folder: &Path, metrics: &impl Serialize) -> Result<()> {
-    let (path, bytes) = metrics_file(folder, metrics)?;
-    make_folder(folder)?;
-    write_bytes(&path, &bytes)
-}
-
-fn metrics_file(folder: &Path, metrics: &impl Serialize) -> Result<(PathBuf, Vec<u8>)> {
-    let path = folder.join(METRICS_FILE);
-    let json = serde_json::to_string_pretty(metrics).map_err(|error| Error::file(&path, error))?;
-    Ok((path, format!("{json}\n").into_bytes()))
-}
+impl MetricsFile for EvaluationReport {}
+impl MetricsFile for PartialReport {}
 
 /// Evaluates a detector on the test set of a category; `done` is called after every image.
 ///
@@ -117,8 +115,8 @@ pub fn evaluate_with_maps<B: Backend>(
     })
 }
 
-/// Evaluates a detector on a validation set that [`write_validation_set`](crate::data::write_validation_set) has written, each image as
-/// if the one that it is a copy of had been left out of the calibration.
+/// Evaluates a detector on a validation set that [`write_validation_set`](crate::data::write_validation_set) has written, each
+/// image as if the one that it is a copy of had been left out of the calibration.
 ///
 /// # Errors
 /// As [`evaluate_detector`]; a file that is not the copy of a held-out image.
@@ -177,22 +175,6 @@ pub struct PartialReport {
 }
 
 impl PartialReport {
-    /// Writes `metrics.json` into `folder`, which is created if necessary.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn write(&self, folder: &Path) -> Result<()> {
-        write_metrics(folder, self)
-    }
-
-    /// The path and the content of `metrics.json` in `folder`.
-    ///
-    /// # Errors
-    /// None that can occur: the metrics are numbers.
-    pub fn file(&self, folder: &Path) -> Result<(PathBuf, Vec<u8>)> {
-        metrics_file(folder, self)
-    }
-
     /// The same form of a complete evaluation.
     ///
     /// # Errors
@@ -232,8 +214,8 @@ pub fn evaluate_test_set<B: Backend>(
     }
 }
 
-/// Evaluates a detector on a test set that lacks good images, defects or masks ([`Category::open_incomplete`]). `keep` gets every test image
-/// with its file and its heatmap at working resolution.
+/// Evaluates a detector on a test set that lacks good images, defects or masks ([`Category::open_incomplete`]). `keep` gets every
+/// test image with its file and its heatmap at working resolution.
 ///
 /// # Errors
 /// An unreadable image or mask; an error of `keep`.
@@ -258,10 +240,12 @@ fn evaluate_detector_partly<B: Backend>(
     Ok(PartialReport { metrics, image_score, protocol, image_auroc_by_kind: by_kind, image_threshold, images, skipped })
 }
 
-/// Evaluates anomaly maps made elsewhere: `maps/DEFECT/NAME.npy`, f32 or f64 `[h, w]`, one per test image. Pixels are ranked in that type.
+/// Evaluates anomaly maps made elsewhere: `maps/DEFECT/NAME.npy`, f32 or f64 `[h, w]`, one per test image. Pixels are ranked in
+/// that type.
 ///
 /// # Errors
-/// A map that is missing, unreadable or transposed; an unreadable mask; a metric that is not defined; a share that is not above 0 and at most 1.
+/// A map that is missing, unreadable or transposed; an unreadable mask; a metric that is not defined; a share that is not above 0
+/// and at most 1.
 pub fn evaluate_maps<T: Real>(
     category: &Category,
     resolution: Resolution,
@@ -318,10 +302,10 @@ fn device_words(backend: &impl Backend) -> String {
     format!("{device}; precision {precision}{instructions}")
 }
 
-/// The protocol line: what one must know to compare numbers with others. Of the test set its category, the resolution of pixel metrics, the split
-/// with what was skipped, and the image score. Of a detector the white level, the heatmap, tiles, and thresholds of unusual origin; the run (step, seed, config,
-/// how it was lengthened, what was skipped in training, what it was trained on, options that the paper does not have), and the device. Last
-/// the version and the commit.
+/// The protocol line: what one must know to compare numbers with others. Of the test set its category, the resolution of pixel
+/// metrics, the split with what was skipped, and the image score. Of a detector the white level, the heatmap, tiles, and
+/// thresholds of unusual origin; the run (step, seed, config, how it was lengthened, what was skipped in training, what it was
+/// trained on, options that the paper does not have), and the device. Last the version and the commit.
 pub fn protocol(
     (category, split): (&Category, Split),
     resolution: Resolution,

@@ -11,8 +11,9 @@ pub struct Window {
     pub cost: u64,
 }
 
-/// Does `work` on every item and hands the results to `take` in the order of the items. While `take` has the results of some items, the next ones are
-/// worked on, at most one [`Window`] at a time, so that memory does not grow with the number of items. The order of the calls of `work` is not known.
+/// Does `work` on every item and hands the results to `take` in the order of the items. While `take` has the results of some
+/// items, the next ones are worked on, at most one [`Window`] at a time, so that memory does not grow with the number of items.
+/// The order of the calls of `work` is not known.
 ///
 /// # Errors
 /// Those of `take`, after which nothing is worked on any more.

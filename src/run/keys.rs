@@ -98,8 +98,9 @@ pub(super) fn check_old_keys(table: &Table) -> Result<Option<String>> {
     Ok((!renames.is_empty()).then(|| format!("{}; old names still work", renames.join(", "))))
 }
 
-/// The config text `toml` as version 0.1.0 would have written it: renamed keys under their first names, and without later keys that have
-/// their default or affect no result. Config hashes are computed from it, so that they stay the same when keys are renamed or added.
+/// The config text `toml` as version 0.1.0 would have written it: renamed keys under their first names, and without later keys
+/// that have their default or affect no result. Config hashes are computed from it, so that they stay the same when keys are
+/// renamed or added.
 pub(super) fn as_first_version(toml: &str) -> String {
     let mut section = "";
     let mut first = String::with_capacity(toml.len());
@@ -132,8 +133,8 @@ pub(super) fn merge(lower: &mut Table, upper: Table) {
     }
 }
 
-/// The keys of `[corruption]` that are not in the paper and do not have their default, each with its value: all keys that version 0.1.0 did not
-/// have, and a distribution of sizes that it did not know.
+/// The keys of `[corruption]` that are not in the paper and do not have their default, each with its value: all keys that version
+/// 0.1.0 did not have, and a distribution of sizes that it did not know.
 pub(super) fn corruption_options(config: &Table) -> Vec<String> {
     let mut found = BTreeMap::new();
     leaves("", config, &mut found);

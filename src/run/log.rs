@@ -1,17 +1,14 @@
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::log_lines::Lines;
 use super::own_files::put_aside;
-use crate::data::write_atomically;
-use crate::disk::bounded;
+use crate::disk::{followed, write_atomically};
 use crate::error::{Error, Result};
 use crate::train::Terms;
-
-/// Longest log that is read, in bytes: some ten million steps.
-const LONGEST: u64 = 4 << 30;
 
 /// One line of `log.jsonl`. Lines of other kinds, from a later version, are skipped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -113,23 +110,25 @@ pub struct Log {
 }
 
 impl Log {
-    /// Opens the log. Lines after `step` are dropped: a resumed run repeats those steps. So are lines that are damaged or of somebody else, with a
-    /// warning, and the whole file is put aside. So is what cannot be read at all, and the log begins anew.
+    /// Opens the log. Lines after `step` are dropped: a resumed run repeats those steps. So are lines that are damaged or of
+    /// somebody else, with a warning, and the whole file is put aside. So is a file that cannot be read: the log begins anew, or
+    /// goes on after the lines that could be read.
     ///
     /// # Errors
-    /// The file cannot be written; too little memory to read it.
+    /// The file cannot be written.
     pub fn open(path: &Path, step: u64) -> Result<Self> {
-        let bytes = match Self::bytes(path) {
-            Err(error) if !is_short_of_memory(path, &error) => begin_anew(path, &error).map(|()| Vec::new())?,
-            read => read?,
-        };
-        let (lines, damaged) = parse(&bytes);
-        if warn(path, &damaged) {
-            let aside = put_aside(path, "damaged")?;
-            log::warn!("the whole log is kept as {}", aside.display());
-        }
-        let kept = lines.into_iter().filter(|line| line.step <= step).map(|line| line.text);
-        write_atomically(path, |writer| kept.into_iter().try_for_each(|line| writeln!(writer, "{line}")))?;
+        Self::open_with(path, step, |_| {})
+    }
+
+    /// The same. `kept` gets the lines that stay, in order.
+    ///
+    /// # Errors
+    /// As [`Log::open`].
+    pub fn open_with(path: &Path, step: u64, kept: impl FnMut(LogLine)) -> Result<Self> {
+        let lines = Lines::open(path).or_else(|error| keep_unreadable(path, &error, "begins anew").map(|()| None))?;
+        // A link stays, and what it leads to is put aside.
+        let target = followed(path)?;
+        write_atomically(path, |writer| lines.map_or(Ok(()), |lines| copy(lines, writer, step, kept, &target)))?;
         let file = OpenOptions::new().append(true).open(path).map_err(|error| Error::write(path, error))?;
         Ok(Self { path: path.to_owned(), file })
     }
@@ -143,137 +142,89 @@ impl Log {
         writeln!(self.file, "{line}").map_err(|error| Error::write(&self.path, error))
     }
 
-    /// The steps in a log; none if there is no file. An incomplete last line, left by a crash, is ignored, and so are other lines that are no lines
-    /// of a log, with a warning.
+    /// Hands over the lines of a log one after another; none if there is no file. An incomplete last line, left by a crash, is
+    /// ignored, and so are other lines that are no lines of a log, with a warning.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn read(path: &Path) -> Result<Vec<LogEntry>> {
-        let step = |line| if let LogLine::Step(entry) = line { Some(entry) } else { None };
-        Ok(Self::lines(path)?.into_iter().filter_map(step).collect())
+    pub fn each(path: &Path, mut take: impl FnMut(LogLine)) -> Result<()> {
+        let Some(mut lines) = Lines::open(path)? else { return Ok(()) };
+        while let Some(line) = lines.next() {
+            line.content.into_iter().for_each(&mut take);
+        }
+        lines.finish().map(drop)
     }
 
-    /// The same with the lines of every kind.
+    /// The lines of a log, as [`Log::each`] gives them.
     ///
     /// # Errors
     /// The file cannot be read.
     pub fn lines(path: &Path) -> Result<Vec<LogLine>> {
-        Ok(warned(path, &Self::bytes(path)?).into_iter().filter_map(|line| line.content).collect())
+        let mut lines = Vec::new();
+        Self::each(path, |line| lines.push(line)).map(|()| lines)
+    }
+
+    /// The same for steps only.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn read(path: &Path) -> Result<Vec<LogEntry>> {
+        let mut steps = Vec::new();
+        Self::each(path, |line| {
+            if let LogLine::Step(entry) = line {
+                steps.push(entry)
+            }
+        })
+        .map(|()| steps)
     }
 
     /// The last warning of each kind in a log.
-    pub fn last_warnings(lines: &[LogLine]) -> Vec<&WarningEntry> {
-        let mut last: Vec<&WarningEntry> = Vec::new();
-        for line in lines {
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn last_warnings(path: &Path) -> Result<Vec<WarningEntry>> {
+        let mut last: Vec<WarningEntry> = Vec::new();
+        Self::each(path, |line| {
             if let LogLine::Warning(entry) = line {
                 last.retain(|earlier| earlier.warning != entry.warning);
                 last.push(entry);
             }
-        }
-        last
-    }
-
-    fn bytes(path: &Path) -> Result<Vec<u8>> {
-        match bounded::read(path, LONGEST) {
-            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-            read => read,
-        }
+        })?;
+        Ok(last)
     }
 }
 
-/// A complete line of a log. Its text is kept, because reading and writing a number can round it.
-struct Line<'a> {
-    text: &'a str,
-    step: u64,
-    /// None for a kind that this version does not know.
-    content: Option<LogLine>,
-}
-
-/// All that is known of a line of an unknown kind.
-#[derive(Deserialize)]
-struct Stamp {
-    step: u64,
-    #[serde(flatten)]
-    others: serde_json::Map<String, serde_json::Value>,
-}
-
-/// Keys of the known kinds. A line that has one but is of none of these kinds is damaged.
-const KINDS: [&str; 3] = ["loss", "validation", "warning"];
-
-/// Numbers of damaged lines in a warning.
-const NAMED: usize = 5;
-
-impl<'a> Line<'a> {
-    /// None for what is no line of a log.
-    fn parse(bytes: &'a [u8]) -> Option<Self> {
-        let text = std::str::from_utf8(bytes).ok()?.trim_end_matches('\r');
-        let content: Option<LogLine> = serde_json::from_str(text).ok();
-        let step = match &content {
-            Some(line) => line.step(),
-            None => {
-                let Stamp { step, others } = serde_json::from_str(text).ok()?;
-                (!KINDS.iter().any(|kind| others.contains_key(*kind))).then_some(step)?
-            }
-        };
-        Some(Line { text, step, content })
-    }
-}
-
-/// The lines of a log, and the numbers, from 1, of those that are none. What follows the last line break was cut off and does not count.
-fn parse(bytes: &[u8]) -> (Vec<Line<'_>>, Vec<usize>) {
-    let (mut lines, mut damaged) = (Vec::new(), Vec::new());
-    let mut parts = bytes.split(|&byte| byte == b'\n').zip(1..).peekable();
-    while let Some((part, number)) = parts.next() {
-        match Line::parse(part) {
-            Some(line) => lines.push(line),
-            None if parts.peek().is_none() || part.trim_ascii().is_empty() => {}
-            None => damaged.push(number),
+/// Copies the lines up to `step`. If others are lost by that, the whole log at `path` is put aside.
+fn copy(mut lines: Lines, to: &mut impl Write, step: u64, mut kept: impl FnMut(LogLine), path: &Path) -> io::Result<()> {
+    while let Some(line) = lines.next() {
+        if line.step <= step {
+            writeln!(to, "{}", lines.text().unwrap_or_default())?;
+            line.content.into_iter().for_each(&mut kept);
         }
     }
-    (lines, damaged)
-}
-
-/// The lines of a log, with a warning about others.
-fn warned<'a>(path: &Path, bytes: &'a [u8]) -> Vec<Line<'a>> {
-    let (lines, damaged) = parse(bytes);
-    warn(path, &damaged);
-    lines
-}
-
-/// Warns of lines that are none of a log, and returns whether there are any.
-fn warn(path: &Path, damaged: &[usize]) -> bool {
-    let named: Vec<String> = damaged.iter().take(NAMED).map(usize::to_string).collect();
-    let more = if damaged.len() > NAMED { format!(" and {} more", damaged.len() - NAMED) } else { String::new() };
-    match damaged.len() {
-        0 => {}
-        1 => log::warn!("{}: line {} is no line of a log and is left out", path.display(), named[0]),
-        _ => log::warn!("{}: lines {}{more} are no lines of a log and are left out", path.display(), named.join(", ")),
-    }
-    !damaged.is_empty()
-}
-
-/// Whether a log could not be read because memory is short: it is whole all the same, and another time it can be read.
-fn is_short_of_memory(path: &Path, error: &Error) -> bool {
-    match error.root() {
-        Error::Io { source, .. } => source.kind() == std::io::ErrorKind::OutOfMemory,
-        // The only other reasons are the kind of the file and its length.
-        Error::File { .. } => path.metadata().is_ok_and(|about| about.is_file() && about.len() <= LONGEST),
-        _ => false,
-    }
+    to.flush()?;
+    let kept = match lines.finish() {
+        Ok(false) => Ok(()),
+        Ok(true) => put_aside(path, "damaged").map(|aside| log::warn!("the whole log is kept as {}", aside.display())),
+        Err(error) => keep_unreadable(path, &error, "goes on after the lines before"),
+    };
+    kept.map_err(io::Error::other)
 }
 
 /// Gives a log that cannot be read another name.
-fn begin_anew(path: &Path, error: &Error) -> Result<()> {
+fn keep_unreadable(path: &Path, error: &Error, then: &str) -> Result<()> {
     let aside = put_aside(path, "unreadable")?;
-    log::warn!("{error}; it is kept as {}, and the log begins anew", aside.display());
+    log::warn!("{error}; it is kept as {}, and the log {then}", aside.display());
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::log_lines::LONGEST;
 
-    /// A step of version 0.1.0, a step, a warning, a validation, and a kind from the future; then a line that a crash has cut off.
+    /// A step of version 0.1.0, a step, a warning, a validation, and a kind from the future; then a line that a crash has cut
+    /// off.
     const TEXT: &str = concat!(
         r#"{"step":1,"loss":0.5,"rate":0.001,"images_per_second":10.0}"#,
         "\n",
@@ -363,10 +314,10 @@ mod tests {
             br#"{"step":2,"loss":0.5,"ra"#,
         ] {
             let text = [good(1).as_bytes(), bad, good(3).as_bytes(), b"", good(4).as_bytes(), b""].join(&b'\n');
-            assert_eq!(parse(&text).1, [2], "{}", String::from_utf8_lossy(bad));
             std::fs::write(&path, &text).unwrap();
             let steps = Log::read(&path).unwrap();
-            assert_eq!(steps.iter().map(|entry| entry.step).collect::<Vec<_>>(), [1, 3, 4]);
+            let steps: Vec<u64> = steps.iter().map(|entry| entry.step).collect();
+            assert_eq!(steps, [1, 3, 4], "{}", String::from_utf8_lossy(bad));
             Log::open(&path, 3).unwrap();
             assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{}\n{}\n", good(1), good(3)));
             let aside = folder.path().join("log.jsonl.damaged");
@@ -405,14 +356,58 @@ mod tests {
         );
     }
 
+    #[cfg(unix)]
     #[test]
-    fn a_log_for_which_memory_is_short_is_not_put_aside() {
+    fn a_log_of_which_a_part_cannot_be_read_is_put_aside() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log.jsonl");
         std::fs::write(&path, TEXT).unwrap();
-        assert!(is_short_of_memory(&path, &Error::file(&path, "has 1 bytes, for which memory is short")));
-        assert!(is_short_of_memory(&path, &Error::read(&path, std::io::ErrorKind::OutOfMemory.into())));
-        assert!(!is_short_of_memory(&path, &Error::read(&path, std::io::ErrorKind::PermissionDenied.into())));
-        assert!(!is_short_of_memory(folder.path(), &Error::file(folder.path(), "is a folder; a file is needed here")));
+        // A folder can be opened but not read.
+        let lines = || Lines::over(&path, File::open(folder.path()).unwrap());
+        assert!(lines().next().is_none());
+        let mut unread = lines();
+        unread.next();
+        assert!(unread.finish().unwrap_err().to_string().contains("log.jsonl: cannot be read: "));
+        copy(lines(), &mut Vec::new(), 3, |_| {}, &path).unwrap();
+        assert_eq!(std::fs::read_to_string(folder.path().join("log.jsonl.unreadable")).unwrap(), TEXT);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_log_behind_a_link_is_put_aside_where_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, target) = (folder.path().join("log.jsonl"), folder.path().join("far.jsonl"));
+        std::fs::write(&target, "GARBAGE\n").unwrap();
+        std::os::unix::fs::symlink(&target, &path).unwrap();
+        drop(Log::open(&path, 3).unwrap());
+        assert!(path.is_symlink());
+        assert_eq!(std::fs::read(&target).unwrap(), b"");
+        assert_eq!(std::fs::read(folder.path().join("far.jsonl.damaged")).unwrap(), b"GARBAGE\n");
+    }
+
+    #[test]
+    fn the_lines_that_stay_are_handed_over_while_they_are_copied() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.jsonl");
+        std::fs::write(&path, TEXT).unwrap();
+        let mut kept = Vec::new();
+        drop(Log::open_with(&path, 2, |line| kept.push(line)).unwrap());
+        assert_eq!(kept, Log::lines(&path).unwrap());
+        assert_eq!(kept.len(), 4);
+    }
+
+    #[test]
+    fn the_last_warning_of_each_kind_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.jsonl");
+        assert!(Log::last_warnings(&path).unwrap().is_empty());
+        let mut log = Log::open(&path, 0).unwrap();
+        let kinds = [WarningKind::ConstantOutput, WarningKind::RisingLoss, WarningKind::ConstantOutput];
+        for (step, warning) in (100..).zip(kinds) {
+            let message = format!("at step {step}");
+            log.append(&LogLine::Warning(WarningEntry { step, warning, value: 0.0, reference: 1.0, message })).unwrap();
+        }
+        let found: Vec<u64> = Log::last_warnings(&path).unwrap().iter().map(|entry| entry.step).collect();
+        assert_eq!(found, [101, 102]);
     }
 }

@@ -5,6 +5,8 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::config::Config;
+use super::training_set::held_out_count;
+use crate::backend::Storage;
 use crate::data::{Category, Fit, Preparation, read_size};
 use crate::detect::Resolution;
 use crate::error::{Error, Result};
@@ -21,13 +23,59 @@ const STATES: u64 = 4;
 /// Bytes that an evaluation keeps of each pixel: score and ground truth, and both once more to be sorted.
 const EVALUATED: u64 = 16;
 
-/// Refuses a training that cannot fit into the free memory: its images as prepared, and on a CPU also the batch, weights and results of layers.
+/// Refuses a training that cannot fit into the free memory: its images as prepared, and on a CPU also the batch, weights and
+/// results of layers.
 ///
 /// # Errors
 /// Too little memory, with the key of the largest part; a network with more elements than 32 bits can number.
 pub fn check_training_memory(config: &Config, images: &[PathBuf], is_on_cpu: bool) -> Result<()> {
     check(&training_needs(config, images.len(), |number| read_size(&images[number]).ok(), is_on_cpu)?, free_memory())
 }
+
+/// Refuses steps of a training that cannot fit into the free memory, on a device that uses that of the program: batch, weights
+/// and results of layers.
+///
+/// # Errors
+/// As [`check_training_memory`].
+pub(super) fn check_step_memory(backend: &impl Storage, config: &Config) -> Result<()> {
+    if !backend.is_in_host_memory() {
+        return Ok(());
+    }
+    check(&network_needs(config)?, free_memory())
+}
+
+/// Refuses a validation of which the images as prepared, and the maps of those held out, cannot fit into the free memory. How
+/// many copies with defects there will be, only the images tell.
+///
+/// # Errors
+/// Too little memory.
+pub fn check_validation_memory(config: &Config, images: &[PathBuf]) -> Result<()> {
+    let (count, held_out) = (images.len(), held_out_count(images.len(), config.data.held_out));
+    let all = image_need(config, count, |number| read_size(&images[number]).ok()).bytes;
+    // Where nothing is held out, all images are there twice, and all are judged.
+    let (judged, images) = if held_out == 0 { (count, times(&[all, 2])) } else { (held_out, all) };
+    let side = least_side(config) as u64;
+    let maps = times(&[judged as u64, side, side, EVALUATED]);
+    match shortage(images.saturating_add(maps), free_memory()) {
+        Some(numbers) => Err(Error::argument(format!("{count} images, and maps of {judged} of them, {numbers}; {MORE}"))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a validation set whose maps cannot fit into the free memory.
+///
+/// # Errors
+/// Too little memory.
+pub(super) fn check_validation_maps(set: &Category) -> Result<()> {
+    let (pixels, images) = (set.test_pixels().0, set.test.len());
+    match shortage(times(&[pixels, EVALUATED]), free_memory()) {
+        Some(numbers) => Err(Error::argument(format!("{images} maps of the validation set {numbers}; {MORE}"))),
+        None => Ok(()),
+    }
+}
+
+/// What helps if the settings are those of a model.
+const MORE: &str = "use a machine with more memory, or train a model with a smaller data.size";
 
 /// What a training on prepared images of these heights and widths needs at least, in bytes.
 ///
@@ -38,8 +86,8 @@ pub fn training_memory(config: &Config, images: &[[u32; 2]], is_on_cpu: bool) ->
     Ok(needs.iter().fold(0, |sum, need| sum.saturating_add(need.bytes)))
 }
 
-/// Refuses an evaluation whose maps cannot fit into the free memory. `model` is how the images are prepared for the model that makes the maps; None if
-/// the maps are made elsewhere.
+/// Refuses an evaluation whose maps cannot fit into the free memory. `model` is how the images are prepared for the model that
+/// makes the maps; None if the maps are made elsewhere.
 ///
 /// # Errors
 /// Too little memory.
@@ -95,10 +143,15 @@ fn training_needs(
     Ok(needs)
 }
 
+/// The least side of a prepared image.
+fn least_side(config: &Config) -> usize {
+    let crop = config.data.size;
+    if config.data.fit == Fit::Crop { config.data.shorter_side.max(crop) } else { crop }
+}
+
 /// What the prepared images need. `size` tells height and width of an image where it can, which counts if images keep their size.
 fn image_need(config: &Config, images: usize, size: impl Fn(usize) -> Option<[u32; 2]>) -> Need {
-    let crop = config.data.size;
-    let side = if config.data.fit == Fit::Crop { config.data.shorter_side.max(crop) } else { crop };
+    let side = least_side(config);
     let least = times(&[side as u64, side as u64]);
     let bytes = |pixels: u64| times(&[pixels, IMAGE, VALUE]);
     if !config.preparation().keeps_size() {
@@ -176,8 +229,8 @@ pub fn memory_words(bytes: u64) -> String {
     format!("{value:.1} {}", UNITS[unit])
 }
 
-/// Bytes that the process can still get: what the system has, within the limits of its control groups and of `ulimit -v`. None where the system
-/// does not tell.
+/// Bytes that the process can still get: what the system has, within the limits of its control groups and of `ulimit -v`. None
+/// where the system does not tell.
 pub fn free_memory() -> Option<u64> {
     free_below(Path::new("/"))
 }
@@ -215,8 +268,8 @@ const VERSION_1: GroupFiles = GroupFiles {
 const VERSION_2: GroupFiles =
     GroupFiles { folder: "sys/fs/cgroup", most: "memory.max", now: "memory.current", cache: ["inactive_file ", "active_file "] };
 
-/// What is left in the group of a line of `/proc/self/cgroup` and in those around it, whichever has least: `0::/PATH`, or `4:memory:/PATH` in
-/// version 1. In a container the path may be that outside, so that only the outermost group is found.
+/// What is left in the group of a line of `/proc/self/cgroup` and in those around it, whichever has least: `0::/PATH`, or
+/// `4:memory:/PATH` in version 1. In a container the path may be that outside, so that only the outermost group is found.
 fn left_in_groups(root: &Path, line: &str) -> Option<u64> {
     let (_, rest) = line.split_once(':')?;
     let (controllers, path) = rest.split_once(':')?;
@@ -314,6 +367,12 @@ mod tests {
         assert!(check(Some(&small)).is_ok() && check(None).is_ok());
         let large = Preparation { size: 8192, ..small };
         assert!(check(Some(&large)).unwrap_err().to_string().starts_with("4096 maps of 8192x8192 pixels would need"));
+        let text = check_validation_maps(&category).unwrap_err().to_string();
+        assert!(
+            text.starts_with("4096 maps of the validation set would need at least 4.0 TiB") && text.ends_with(MORE),
+            "{text}"
+        );
+        check_validation_maps(&Category::default()).unwrap();
     }
 
     #[test]

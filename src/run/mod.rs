@@ -10,6 +10,7 @@ mod evaluation;
 mod in_order;
 mod keys;
 mod log;
+mod log_lines;
 mod memory;
 mod own_files;
 pub mod reproduction;
@@ -17,6 +18,7 @@ mod resume;
 mod test_set;
 mod training;
 mod training_images;
+mod training_set;
 mod validation;
 
 pub use crate::model::MODEL_FILE;
@@ -26,19 +28,21 @@ pub use comparison::{ComparedRun, RunResults, ScoredImage, differing_keys};
 pub use config::{Config, DEFAULT_CONFIG, DataConfig, OutputConfig};
 pub use demo::{DEMO_FAMILY, demo_config, generate_demo_data};
 pub use evaluation::{
-    EvaluationReport, Measured, PartialReport, Split, evaluate_detector, evaluate_maps, evaluate_test_set, evaluate_with_maps,
-    protocol,
+    EvaluationReport, Measured, MetricsFile, PartialReport, Split, evaluate_detector, evaluate_maps, evaluate_test_set,
+    evaluate_with_maps, protocol,
 };
 pub use in_order::{Window, in_order};
 pub use log::{Log, LogEntry, LogLine, ValidationEntry, ValidationScores, WarningEntry, WarningKind};
 pub use memory::{
-    check_evaluation_memory, check_training_memory, check_weight_memory, free_memory, memory_words, training_memory,
+    check_evaluation_memory, check_training_memory, check_validation_memory, check_weight_memory, free_memory, memory_words,
+    training_memory,
 };
 pub use own_files::check_own_files;
 pub use resume::{Accepted, Start, has_checkpoint};
 pub use test_set::{ImageCounts, TestSet};
-pub use training::{Outcome, TrainingJob, load_textures, source_of_held_out};
+pub use training::{Outcome, TrainingJob};
 pub use training_images::{TrainingImages, load_training_set};
+pub use training_set::{load_textures, source_of_held_out};
 pub use validation::{VALIDATION_SEED, ValidationReport, check_held_out, validate_detector};
 
 /// File name of the complete config that a run writes.
@@ -52,7 +56,8 @@ pub const PREVIOUS_FILE: &str = "checkpoint.previous.safetensors";
 /// File name of the metrics that an evaluation writes.
 pub const METRICS_FILE: &str = "metrics.json";
 
-/// Commit that this binary was built from, with `-modified` if sources differed from it or `-unknown` if that is not known; or `unknown`.
+/// Commit that this binary was built from, with `-modified` if sources differed from it or `-unknown` if that is not known; or
+/// `unknown`.
 pub const COMMIT: &str = match option_env!("ORTHOSCOPE_COMMIT") {
     Some(commit) => commit,
     None => "unknown",

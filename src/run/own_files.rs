@@ -13,8 +13,9 @@ use crate::error::{Error, Result};
 
 const REMEDY: &str = "choose another --out, or pass --overwrite to replace it";
 
-/// Checks that a run with this config would lose nothing of the user in `out`: neither a config with comments and other settings, nor a file
-/// that is no log, nor what a link leads to. With `overwrite`, such a file may be lost unless it is one of these inputs.
+/// Checks that a run with this config would lose nothing of the user in `out`: neither a config with comments and other settings,
+/// nor a file that is no log, nor what a link leads to. With `overwrite`, such a file may be lost unless it is one of these
+/// inputs.
 ///
 /// # Errors
 /// The file that would be lost; one that cannot be read.
@@ -53,7 +54,8 @@ fn is_one_of(path: &Path, inputs: &[PathBuf]) -> bool {
     path.canonicalize().is_ok_and(|path| inputs.iter().any(|input| input.canonicalize().is_ok_and(|input| input == path)))
 }
 
-/// Gives a file the name `NAME.WORD`, or the first of `NAME.WORD.2`, `NAME.WORD.3` and so on that is free, and returns its new path.
+/// Gives a file the name `NAME.WORD`, or the first of `NAME.WORD.2`, `NAME.WORD.3` and so on that is free, and returns its new
+/// path.
 ///
 /// # Errors
 /// The file cannot be renamed.
@@ -68,8 +70,8 @@ pub(super) fn put_aside(path: &Path, word: &str) -> Result<PathBuf> {
     Ok(free)
 }
 
-/// Writes the complete config, unless the file that is there has the same settings and the user wrote it: its comments stay. So they do when a
-/// run is resumed with other `[output]` settings or lengthened, then with a warning.
+/// Writes the complete config, unless the file that is there has the same settings and the user wrote it: its comments stay. So
+/// they do when a run is resumed with other `[output]` settings or lengthened, then with a warning.
 ///
 /// # Errors
 /// As [`check_own_files`], or the file cannot be written.
@@ -120,8 +122,8 @@ fn is_same(found: &Config, config: &Config, resume: bool) -> bool {
     found == *config
 }
 
-/// Whether a run wrote a config, which has the text `complete` in this version. An earlier version had other names of keys; that is looked
-/// at only for a run that is resumed, where the file is most likely its own.
+/// Whether a run wrote a config, which has the text `complete` in this version. An earlier version had other names of keys; that
+/// is looked at only for a run that is resumed, where the file is most likely its own.
 fn is_of_a_run(text: &str, complete: &str, resume: bool) -> bool {
     let keys = |text: &str| text.lines().filter(|line| line.contains(" = ")).count();
     text == complete || (resume && !text.contains('#') && keys(text) == keys(complete))

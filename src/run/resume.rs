@@ -25,7 +25,8 @@ impl Start {
     }
 }
 
-/// What may differ from the run so far when it is resumed. The weights are then not those of an uninterrupted run, and a warning says so.
+/// What may differ from the run so far when it is resumed. The weights are then not those of an uninterrupted run, and a warning
+/// says so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Accepted {
     /// Training images and precision.
@@ -98,8 +99,8 @@ pub(super) fn find(config: &Config, out: &Path, start: Start) -> Result<Option<F
     }
 }
 
-/// The last checkpoint with its config, or the one before if that is missing or damaged. One that only cannot be read now, or not by this
-/// version, is not given up.
+/// The last checkpoint with its config, or the one before if that is missing or damaged. One that only cannot be read now, or not
+/// by this version, is not given up.
 fn usable(out: &Path) -> Result<(Found, Config)> {
     let damage = match read(&out.join(CHECKPOINT_FILE)) {
         Ok((checkpoint, config)) => return Ok((Found { checkpoint, damage: None, shorter: None }, config)),
@@ -109,8 +110,20 @@ fn usable(out: &Path) -> Result<(Found, Config)> {
     match read(&out.join(PREVIOUS_FILE)) {
         Ok((checkpoint, config)) => Ok((Found { checkpoint, damage: Some(damage), shorter: None }, config)),
         Err(error) if is_missing(&damage) => Err(error),
-        Err(_) => Err(damage),
+        Err(error) if is_missing(&error) => Err(damage),
+        Err(error) => Err(neither(out, &damage, &error)),
     }
+}
+
+/// That the last checkpoint is damaged, and what is wrong with the one before it.
+fn neither(out: &Path, damage: &Error, error: &Error) -> Error {
+    let remedy = match (error.root(), out.join(MODEL_FILE).exists()) {
+        (Error::Format(_), true) => "; neither can be resumed from: to train anew, choose another --out",
+        (Error::Format(_), false) => "; neither can be resumed from: to train anew, remove both or choose another --out",
+        // It may be readable another time, or by another version.
+        _ => "",
+    };
+    Error::file(out.join(CHECKPOINT_FILE), format!("{}; {error}{remedy}", damage.root()))
 }
 
 fn is_missing(error: &Error) -> bool {
@@ -130,8 +143,8 @@ fn read(path: &Path) -> Result<(Checkpoint, Config)> {
 }
 
 impl Found {
-    /// Says that the last checkpoint is damaged, puts it aside, and the one before in its place, so that the next one does not drive out the
-    /// good one.
+    /// Says that the last checkpoint is damaged, puts it aside, and the one before in its place, so that the next one does not
+    /// drive out the good one.
     ///
     /// # Errors
     /// The file cannot be renamed.
@@ -155,7 +168,8 @@ impl Found {
         all
     }
 
-    /// Checks that the checkpoint was made with the images that are used now, by their fingerprint. `skipped` is how many files cannot be used now.
+    /// Checks that the checkpoint was made with the images that are used now, by their fingerprint. `skipped` is how many files
+    /// cannot be used now.
     ///
     /// # Errors
     /// Other images, unless changes are accepted.
@@ -190,8 +204,9 @@ impl Found {
         all
     }
 
-    /// Checks that the steps are computed as those before: another precision is another training, like another config. Another device or other
-    /// instructions round differently and nothing more, and which one is free is often not a choice, so they give a warning.
+    /// Checks that the steps are computed as those before: another precision is another training, like another config. Another
+    /// device or other instructions round differently and nothing more, and which one is free is often not a choice, so they give
+    /// a warning.
     ///
     /// # Errors
     /// Another precision, unless changes are accepted.

@@ -19,8 +19,8 @@ pub struct TestSet {
 }
 
 impl TestSet {
-    /// Reads every image and mask of a category, on all threads, and takes out the images that cannot be used; one of its masks is enough for
-    /// that. They are added to [`Category::skipped`].
+    /// Reads every image and mask of a category, on all threads, and takes out the images that cannot be used; one of its masks
+    /// is enough for that. They are added to [`Category::skipped`].
     ///
     /// # Errors
     /// No image is left, or a mask of a good image marks a pixel.
@@ -52,8 +52,8 @@ impl TestSet {
         }
     }
 
-    /// Whether the good images are the training images of a model, by the [fingerprint](fingerprint_of) that its weights have. Their verdicts say
-    /// nothing about new images then.
+    /// Whether the good images are the training images of a model, by the [fingerprint](fingerprint_of) that its weights have.
+    /// Their verdicts say nothing about new images then.
     ///
     /// # Errors
     /// An image that cannot be read.
@@ -110,7 +110,8 @@ impl ImageCounts {
         self.black_masks += usize::from(!test.is_good() && !test.masks.is_empty() && !is_marked);
     }
 
-    /// Whether the test set defines all metrics: it has good images, defects, a mask for each of them, and a mask that marks a pixel.
+    /// Whether the test set defines all metrics: it has good images, defects, a mask for each of them, and a mask that marks a
+    /// pixel.
     pub fn defines_all_metrics(&self) -> bool {
         self.good > 0 && self.anomalous > self.black_masks && self.without_mask == 0
     }

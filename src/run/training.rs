@@ -4,33 +4,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use ndarray::{Array3, Axis};
-use rayon::prelude::*;
+use ndarray::Array3;
 
 use super::budget::{steps_within, time_step};
 use super::config::Config;
 use super::early_warning::EarlyWarning;
 use super::log::{Log, LogEntry, LogLine, ValidationEntry};
-use super::memory::check_training_memory;
+use super::memory::{check_step_memory, check_training_memory};
 use super::own_files::{clear_the_way, write_config};
 use super::resume::{Accepted, Found, History, Start, find};
 use super::training_images::{TrainingImages, load_training_set};
+use super::training_set::source_of_held_out;
 use super::validation::Validation;
 use super::{CHECKPOINT_FILE, LOG_FILE, MODEL_FILE, PREVIOUS_FILE};
-use crate::data::texture::Family;
 use crate::data::{
-    Dataset, FolderLock, Image, Preparation, SkippedShare, TrainingSet, check_output_folder, has_lock_file, list_images,
-    lock_folder, read_image_with, write_bytes, write_keeping,
+    Dataset, FolderLock, Image, SkippedShare, TrainingSet, check_output_folder, has_lock_file, lock_folder, write_bytes,
+    write_keeping,
 };
-use crate::detect::{Appearance, Calibration, Detector, Provenance, Settings, Source, Thresholds};
+use crate::detect::{Appearance, Calibration, Detector, Provenance, Settings, Thresholds};
 use crate::error::{Error, Result};
 use crate::model::WeightFile;
 use crate::ops::Backend;
-use crate::rng::{Purpose, Stream};
 use crate::train::{Batches, Checkpoint, Step, Trainer};
-
-/// Generated replacement textures per family, if no folder of textures is given.
-const GENERATED_PER_FAMILY: u32 = 6;
 
 /// How a training run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,8 +59,8 @@ pub struct TrainingJob {
 }
 
 impl TrainingJob {
-    /// Loads the training images of a dataset, or of the category in a folder, and the textures, and locks `out`. Files that cannot be used are named in
-    /// a warning and left out.
+    /// Loads the training images of a dataset, or of the category in a folder, and the textures, and locks `out`. Files that
+    /// cannot be used are named in a warning and left out.
     ///
     /// # Errors
     /// No image that can be used; without `resume`, an `out` that already holds a run; with it, an `out` that holds none, or one
@@ -75,8 +70,8 @@ impl TrainingJob {
         Self::prepare_with(config, data, out, start, || lock_folder(out))
     }
 
-    /// The same with the lock of `out` from `lock`, for a program that has worked in the folder before. It is called before the images are
-    /// loaded if that makes no new file, else last, so that a folder for a run that cannot begin is not made.
+    /// The same with the lock of `out` from `lock`, for a program that has worked in the folder before. It is called before the
+    /// images are loaded if that makes no new file, else last, so that a folder for a run that cannot begin is not made.
     ///
     /// # Errors
     /// As [`TrainingJob::prepare`], and those of `lock`.
@@ -94,6 +89,7 @@ impl TrainingJob {
         let (early, late) = if has_lock_file(out) { (Some(lock()?), None) } else { (None, Some(lock)) };
         let found = find(&config, out, start)?;
         let begun = Instant::now();
+        // The images alone: on which device they are trained on is known later.
         check_training_memory(&config, &data.train_images()?.images, false)?;
         let loaded = load_training_set(&config, &data)?;
         loaded.warn(&data);
@@ -172,8 +168,8 @@ impl TrainingJob {
         &self.config
     }
 
-    /// Sets `train.steps` to the number of steps that take `budget` on this device, by a few timed steps, and returns it. For a run that has
-    /// not begun.
+    /// Sets `train.steps` to the number of steps that take `budget` on this device, by a few timed steps, and returns it. For a
+    /// run that has not begun.
     ///
     /// # Errors
     /// As those of the training; a budget for less than one step.
@@ -192,7 +188,8 @@ impl TrainingJob {
     }
 
     /// Trains; calls `report` after every step; writes config, log and checkpoints, and at the end the weights with their
-    /// thresholds. Setting `stop` ends the run with a checkpoint after the current step. Early warnings go to the logger of the program.
+    /// thresholds. Setting `stop` ends the run with a checkpoint after the current step. Early warnings go to the logger of the
+    /// program.
     ///
     /// # Errors
     /// A loss that is not finite, a file that cannot be written; the last checkpoint stays.
@@ -204,7 +201,8 @@ impl TrainingJob {
         })
     }
 
-    /// The same, but calls `report` with every line of the log, after it was written, so also with early warnings and validations.
+    /// The same, but calls `report` with every line of the log, after it was written, so also with early warnings and
+    /// validations.
     ///
     /// # Errors
     /// As [`TrainingJob::run`].
@@ -213,6 +211,7 @@ impl TrainingJob {
     }
 
     fn run_steps<B: Backend>(&self, backend: &B, stop: &AtomicBool, mut report: impl FnMut(&LogLine)) -> Result<Outcome> {
+        check_step_memory(backend, &self.config)?;
         let text = self.config.to_toml()?;
         // Not what `prepare` has found, because another process may have worked in the folder until it was locked.
         let found = find(&self.config, &self.out, self.start)?;
@@ -227,9 +226,8 @@ impl TrainingJob {
         }
         write_config(&self.config, &self.out, is_resumed)?;
         log::info!("{}: {} of {steps} steps done", self.config.architecture(), trainer.step());
-        let path = self.log_path();
-        let mut log = Log::open(&path, trainer.step())?;
-        let mut early_warning = EarlyWarning::new(&self.config, &self.set.images, &Log::lines(&path)?)?;
+        let mut early_warning = EarlyWarning::new(&self.config, &self.set.images)?;
+        let mut log = Log::open_with(&self.log_path(), trainer.step(), |line| early_warning.earlier(&line))?;
         let mut tell = |line: LogLine| log.append(&line).map(|()| report(&line));
         while trainer.step() < steps {
             if stop.load(Ordering::Relaxed) {
@@ -396,29 +394,7 @@ fn in_words(parts: &[impl ToString], between: &str) -> Option<String> {
     (!words.is_empty()).then(|| words.join(between))
 }
 
-/// Where the images that set the thresholds come from: without an image to spare, they are those that the network is trained on.
-pub fn source_of_held_out(set: &TrainingSet, held_out: &[Image]) -> Source {
-    if set.images == held_out { Source::Training } else { Source::HeldOut }
-}
-
 impl Config {
-    /// The images to train on, with textures, and those held out for thresholds, from images `[height, width, 3]` with values in
-    /// [0, 1]. They are resized as `[data]` says.
-    ///
-    /// # Errors
-    /// No image; one that is not `[height, width, 3]` or is smaller than the training size.
-    pub fn training_set(&self, images: &[Array3<f32>]) -> Result<(TrainingSet, Vec<Image>)> {
-        self.validate()?;
-        if images.is_empty() {
-            return Err(Error::argument("there is no training image"));
-        }
-        let (preparation, numbered) = (self.preparation(), images.iter().enumerate().collect::<Vec<_>>());
-        let prepare = |&(number, image): &(usize, &Image)| {
-            prepared(image, &preparation).map_err(|error| error.within(format!("training image {number}")))
-        };
-        split(self, each(&numbered, prepare)?)
-    }
-
     /// The detector of a trained model, with thresholds from held-out normal images.
     ///
     /// # Errors
@@ -449,84 +425,4 @@ impl Config {
         let mut detector = Detector::new(backend, trainer.weights().duplicate(backend)?, settings);
         detector.calibrate(held_out).map(|()| detector)
     }
-}
-
-/// Prepared images, at least one, split into those to train on, with textures, and those held out.
-pub(super) fn split(config: &Config, images: Vec<Image>) -> Result<(TrainingSet, Vec<Image>)> {
-    let (images, held_out) = held_out_of(images, config.data.held_out, config.seed);
-    let corruption = config.corruption.for_images(&images);
-    let set = TrainingSet {
-        images,
-        textures: load_textures(config, config.data.size, corruption.is_grey())?,
-        size: config.data.size,
-        augment: config.augment.clone(),
-        corruption,
-        objects: Default::default(),
-        seed: config.seed,
-    };
-    set.validate()?;
-    let (images, textures) = (set.images.len(), set.textures.len());
-    let grey = if set.corruption.is_grey() { "; grey patches" } else { "" };
-    log::info!("{images} images to train on, {} held out, {textures} replacement textures{grey}", held_out.len());
-    Ok((set, held_out))
-}
-
-/// An image at working resolution, at least as large as a training crop.
-pub(super) fn prepared(image: &Image, preparation: &Preparation) -> Result<Image> {
-    let image = preparation.apply(image)?;
-    let ((height, width, _), size) = (image.dim(), preparation.size);
-    if height.min(width) < size {
-        let reason = format!("has {height}x{width} pixels as prepared, data.size asks for at least {size}x{size}");
-        return Err(Error::format(reason));
-    }
-    Ok(image)
-}
-
-/// Holds out a random fraction of the images for thresholds, at least one. A single image serves both purposes.
-fn held_out_of(mut images: Vec<Image>, share: f64, seed: u64) -> (Vec<Image>, Vec<Image>) {
-    let count = ((images.len() as f64 * share).round() as usize).max(1).min(images.len() - 1);
-    if count == 0 || share == 0.0 {
-        return (images.clone(), images);
-    }
-    let mut stream = Stream::new(seed, Purpose::Batch, u32::MAX, u32::MAX);
-    let held_out = (0..count).map(|_| images.remove(stream.below(images.len() as u32) as usize)).collect();
-    (images, held_out)
-}
-
-/// The images of the texture folder of a config, or generated textures of every family, `size` pixels high and wide; the mean of their channels
-/// for grey patches.
-///
-/// # Errors
-/// A folder without images, or an image that cannot be read.
-pub fn load_textures(config: &Config, size: usize, is_grey: bool) -> Result<Vec<Image>> {
-    let mut textures = coloured_textures(config, size)?;
-    if is_grey {
-        for mut pixel in textures.iter_mut().flat_map(|texture| texture.lanes_mut(Axis(2))) {
-            let mean = pixel.sum() / 3.0;
-            pixel.fill(mean);
-        }
-    }
-    Ok(textures)
-}
-
-fn coloured_textures(config: &Config, size: usize) -> Result<Vec<Image>> {
-    if let Some(folder) = &config.data.textures {
-        let images = list_images(folder).map_err(|error| {
-            let place = if folder.is_relative() { "; the path starts at the working directory" } else { "" };
-            Error::config("data.textures", format!("{error}{place}"))
-        })?;
-        return each(&images, |path| read_image_with(path, config.data.white_level));
-    }
-    let kinds: Vec<_> =
-        (0..).zip(Family::ALL).flat_map(|kind| (0..GENERATED_PER_FAMILY).map(move |index| (kind, index))).collect();
-    each(&kinds, |&((number, family), index)| {
-        // Step numbers far above those of generated datasets, so that no texture equals a training image.
-        let mut stream = Stream::new(config.seed, Purpose::Texture, u32::MAX - number, index);
-        family.render(&mut stream, size, size)
-    })
-}
-
-/// `make` of each item, on all threads, in the order of the items. Of several errors, that of the first item is returned.
-fn each<T: Sync, R: Send>(items: &[T], make: impl Fn(&T) -> Result<R> + Send + Sync) -> Result<Vec<R>> {
-    items.par_iter().map(make).collect::<Vec<_>>().into_iter().collect()
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use rayon::prelude::*;
 
 use super::config::Config;
-use super::training::{prepared, split};
+use super::training_set::{prepared, split};
 use crate::data::{
     Dataset, Image, Listing, Skipped, SkippedShare, TrainingSet, check_levels, fingerprint_of, read_with_levels, warn_of_skipped,
 };
@@ -37,8 +37,8 @@ impl TrainingImages {
     }
 }
 
-/// Decodes and resizes the training images of a dataset, on all threads. A file that cannot be used is left out; only the others count for the
-/// fingerprint, so that equal fingerprints mean equal images.
+/// Decodes and resizes the training images of a dataset, on all threads. A file that cannot be used is left out; only the others
+/// count for the fingerprint, so that equal fingerprints mean equal images.
 ///
 /// # Errors
 /// No image can be used: they are missing, unreadable, or smaller than the training size; too little memory.

@@ -1,8 +1,9 @@
 use std::path::Path;
 
 use super::config::Config;
-use super::evaluation::{EvaluationReport, evaluate_validation_set};
+use super::evaluation::{EvaluationReport, MetricsFile, evaluate_validation_set};
 use super::log::{ValidationEntry, ValidationScores};
+use super::memory::check_validation_maps;
 use super::training_images::TrainingImages;
 use crate::data::{Category, Dataset, Image, ValidationSet, remove_validation_set, write_validation_set};
 use crate::detect::Detector;
@@ -23,11 +24,13 @@ pub struct ValidationReport {
     pub defects: usize,
 }
 
-/// Writes the validation set of the held-out images into the folder `out`, which must be empty or missing, and the metrics of a detector
-/// on it, as those of the category `name`. No image is judged by what it has contributed to itself ([`Detector::leave_one_out`]).
+/// Writes the validation set of the held-out images into the folder `out`, which must be empty or missing, and the metrics of a
+/// detector on it, as those of the category `name`. No image is judged by what it has contributed to itself
+/// ([`Detector::leave_one_out`]).
 ///
 /// # Errors
-/// As [`write_validation_set`], and [`Error::Argument`] in particular if no defect can be seen on any image; an inspection failed.
+/// As [`write_validation_set`], and [`Error::Argument`] in particular if no defect can be seen on any image; an inspection
+/// failed.
 pub fn validate_detector<B: Backend>(
     detector: &Detector<B>,
     held_out: &[Image],
@@ -37,6 +40,7 @@ pub fn validate_detector<B: Backend>(
     let defects = write_validation_set(out, held_out, VALIDATION_SEED)?;
     let measure = || {
         let category = Category { name: name.to_owned(), ..Category::open(out)? };
+        check_validation_maps(&category)?;
         let report = evaluate_validation_set(detector, held_out, &category)?;
         report.write(out).map(|()| report)
     };
@@ -44,8 +48,8 @@ pub fn validate_detector<B: Backend>(
     Ok(ValidationReport { report, defects })
 }
 
-/// Checks that training images are those that a model was trained on: which of them are held out depends on all of them. For weights of a version that
-/// did not record them, only the number of images held out is compared.
+/// Checks that training images are those that a model was trained on: which of them are held out depends on all of them. For
+/// weights of a version that did not record them, only the number of images held out is compared.
 ///
 /// # Errors
 /// Other images, or more or fewer held out.
@@ -91,8 +95,8 @@ impl Validation {
         Ok(Some(Self { every, set }))
     }
 
-    /// Scores the weights that the run would save now, after every so many steps and after the last one; none after other steps. The
-    /// trainer does not change.
+    /// Scores the weights that the run would save now, after every so many steps and after the last one; none after other steps.
+    /// The trainer does not change.
     ///
     /// # Errors
     /// Out of device memory; a network output that is not finite.

@@ -140,8 +140,8 @@ impl<B: Accumulate> Tape<B> {
         self.nodes.clear();
     }
 
-    /// Keeps the first `len` nodes and frees the memory of the others, whose [`Var`]s become invalid. So a function that is recorded once can be
-    /// differentiated in many directions, without recording their tangents on top of each other.
+    /// Keeps the first `len` nodes and frees the memory of the others, whose [`Var`]s become invalid. So a function that is
+    /// recorded once can be differentiated in many directions, without recording their tangents on top of each other.
     pub fn truncate(&mut self, len: usize) {
         self.nodes.truncate(len);
     }

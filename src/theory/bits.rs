@@ -1,4 +1,5 @@
-//! Numbers in files by their bits: JSON has no NaN and no infinity, and an interrupted run is to end with the same bits as one in one go.
+//! Numbers in files by their bits: JSON has no NaN and no infinity, and an interrupted run is to end with the same bits as one in
+//! one go.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

@@ -1,5 +1,5 @@
-//! Claims and their parts. A claim measures a quantity that the theory predicts, on its subject and on a control that must fail the
-//! same check.
+//! Claims and their parts. A claim measures a quantity that the theory predicts, on its subject and on a control that must fail
+//! the same check.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -84,9 +84,9 @@ impl Setting {
         Self { kept, ..self.clone() }
     }
 
-    /// A part of the measurement that takes long: what an interrupted run has made of it, or what `make` returns. The name has letters, digits, `_`
-    /// and `-`. The same program with the same seed must make the same part again. Numbers that may be NaN or infinite do not survive JSON:
-    /// keep their bits.
+    /// A part of the measurement that takes long: what an interrupted run has made of it, or what `make` returns. The name has
+    /// letters, digits, `_` and `-`. The same program with the same seed must make the same part again. Numbers that may be NaN
+    /// or infinite do not survive JSON: keep their bits.
     ///
     /// # Errors
     /// Those of `make`; the part cannot be written.
@@ -118,14 +118,14 @@ pub struct Claim {
     pub id: &'static str,
     /// A short title, e.g. `Conservation`.
     pub title: &'static str,
-    /// The statement in full sentences, the control last, shown by `verify --describe`. Empty lines separate paragraphs; formulas are in a
-    /// block between the lines "```text" and "```".
+    /// The statement in full sentences, the control last, shown by `verify --describe`. Empty lines separate paragraphs; formulas
+    /// are in a block between the lines "```text" and "```".
     pub statement: &'static str,
-    /// Approximate seconds that one seed takes on one core, in the quick and the full form. Expensive claims start first, so that no core is idle
-    /// at the end.
+    /// Approximate seconds that one seed takes on one core, in the quick and the full form. Expensive claims start first, so that
+    /// no core is idle at the end.
     pub seconds: [f64; 2],
-    /// Measures everything, including the controls. It returns an error if the measurement is impossible; a check that fails is not an
-    /// error.
+    /// Measures everything, including the controls. It returns an error if the measurement is impossible; a check that fails is
+    /// not an error.
     pub measure: fn(&Setting) -> Result<Evidence>,
     seeds: [u64; 2],
 }
@@ -153,7 +153,8 @@ impl Claim {
         if effort == Effort::Quick { quick } else { full }
     }
 
-    /// The claim with these numbers of seeds in the quick and the full form. The quantities must have the same names for every seed.
+    /// The claim with these numbers of seeds in the quick and the full form. The quantities must have the same names for every
+    /// seed.
     #[must_use]
     pub const fn seeds(self, seeds: [u64; 2]) -> Self {
         Self { seeds, ..self }
@@ -314,8 +315,8 @@ impl Check {
         Self { control: Some(Control { name: name.into(), measured }), ..self }
     }
 
-    /// Finds the detection limit: the least fault at which the check fails. `fault` says what is wrong, with its size as ε, and `measured` is the
-    /// quantity with a fault of that size (up to 1).
+    /// Finds the detection limit: the least fault at which the check fails. `fault` says what is wrong, with its size as ε, and
+    /// `measured` is the quantity with a fault of that size (up to 1).
     ///
     /// # Errors
     /// Those of `measured` with a tiny fault; where a larger one leaves nothing to measure, it is noticed.
@@ -324,8 +325,9 @@ impl Check {
         Ok(Self { limit: Some(limit), ..self })
     }
 
-    /// Adds a control, and finds how much of it in the subject the check notices: `measured` is the quantity of the subject with a share of the
-    /// control in it, from 0 to 1, the control alone; where only numbers are at hand, the quantity with a share of its value for the control.
+    /// Adds a control, and finds how much of it in the subject the check notices: `measured` is the quantity of the subject with
+    /// a share of the control in it, from 0 to 1, the control alone; where only numbers are at hand, the quantity with a share of
+    /// its value for the control.
     ///
     /// # Errors
     /// Those of `measured`.

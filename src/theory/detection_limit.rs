@@ -16,14 +16,15 @@ const HALVINGS: usize = 10;
 pub struct DetectionLimit {
     /// The fault, with its size as ε, e.g. `π leaves the share ε of y - π(y)`.
     pub fault: String,
-    /// The least ε at which the check fails, rounded up by at most 4 %; infinite if it still holds at ε = 1, so that it cannot fail.
+    /// The least ε at which the check fails, rounded up by at most 4 %; infinite if it still holds at ε = 1, so that it cannot
+    /// fail.
     #[serde(with = "bits")]
     pub size: f64,
 }
 
 impl DetectionLimit {
-    /// Bisects for the least size at which `check` fails. `measured` is the quantity of the check on its subject with a fault of a given size; a
-    /// larger fault must not be less noticeable.
+    /// Bisects for the least size at which `check` fails. `measured` is the quantity of the check on its subject with a fault of
+    /// a given size; a larger fault must not be less noticeable.
     ///
     /// A fault with which nothing can be measured is noticed.
     ///

@@ -1,5 +1,5 @@
-//! Ratios of errors over several trainings that share their test pictures: intervals by a bootstrap of both, and Holm's correction for several
-//! hypotheses.
+//! Ratios of errors over several trainings that share their test pictures: intervals by a bootstrap of both, and Holm's
+//! correction for several hypotheses.
 
 use std::f64::consts::FRAC_PI_2;
 
@@ -12,8 +12,8 @@ use crate::rng::Stream;
 /// Intervals of Simpson's rule for the tail of Student's distribution.
 const INTERVALS: usize = 4000;
 
-/// Samples with replacement of the trainings and of the test pictures, by how often each occurs. Every training is measured on the same pictures, so
-/// both are resampled independently and a sample has all pairs (Owen 2007, "The pigeonhole bootstrap").
+/// Samples with replacement of the trainings and of the test pictures, by how often each occurs. Every training is measured on
+/// the same pictures, so both are resampled independently and a sample has all pairs (Owen 2007, "The pigeonhole bootstrap").
 pub struct Resampling {
     /// `[resamples, trainings]`.
     trainings: Array2<f64>,
@@ -79,9 +79,9 @@ impl RootRatio {
         (self.above.sum() / self.below.sum()).sqrt()
     }
 
-    /// The ratio with its uncertainty. The logarithm is taken as normal with its standard deviation over the samples. With S trainings that is too small
-    /// by at most √(S/(S-1)), the factor for the part that comes from the trainings, which is used for all of it; and it is as uncertain as S-1 degrees
-    /// of freedom make it. Both are conservative where pictures contribute.
+    /// The ratio with its uncertainty. The logarithm is taken as normal with its standard deviation over the samples. With S
+    /// trainings that is too small by at most √(S/(S-1)), the factor for the part that comes from the trainings, which is used
+    /// for all of it; and it is as uncertain as S-1 degrees of freedom make it. Both are conservative where pictures contribute.
     pub fn estimate(&self, resampling: &Resampling) -> Estimate {
         let [above, below] = [&self.above, &self.below].map(|squares| resampling.sums(squares));
         let logarithms: Vec<f64> = above.iter().zip(&below).map(|(a, b)| 0.5 * (a / b).ln()).collect();
@@ -125,8 +125,9 @@ impl Estimate {
     }
 }
 
-/// The level at which each of several hypotheses is tested so that all of them together are wrongly confirmed with probability `level` at most (Holm
-/// 1979): `level / m` for the smallest p, then `level / (m-1)`, until the first that is not confirmed; all after it are tested at its level.
+/// The level at which each of several hypotheses is tested so that all of them together are wrongly confirmed with probability
+/// `level` at most (Holm 1979): `level / m` for the smallest p, then `level / (m-1)`, until the first that is not confirmed; all
+/// after it are tested at its level.
 pub fn holm(probabilities: &[f64], level: f64) -> Vec<f64> {
     let mut order: Vec<usize> = (0..probabilities.len()).collect();
     order.sort_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b]));

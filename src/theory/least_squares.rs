@@ -1,12 +1,13 @@
-//! The best Jacobian on D for a small structured corruption: the projector of generalised least squares (Theorem A of `paper/theory.md`).
+//! The best Jacobian on D for a small structured corruption: the projector of generalised least squares (Theorem A of
+//! `paper/theory.md`).
 
 use ndarray::{Array1, Array2, ArrayRef2};
 
 use super::algebra::solve;
 use crate::error::Result;
 
-/// `J_C = T(TᵀC⁻¹T)⁻¹TᵀC⁻¹` for a positive definite second moment C of the corruption and a tangent space T: the oblique projector onto T
-/// along C N. Among the matrices J with `J P_T = P_T` it has the least `tr J C Jᵀ` (Aitken 1936).
+/// `J_C = T(TᵀC⁻¹T)⁻¹TᵀC⁻¹` for a positive definite second moment C of the corruption and a tangent space T: the oblique
+/// projector onto T along C N. Among the matrices J with `J P_T = P_T` it has the least `tr J C Jᵀ` (Aitken 1936).
 #[derive(Clone, Debug)]
 pub struct LeastSquaresProjector {
     /// T `[n, d]`.

@@ -36,7 +36,8 @@ pub struct Record {
     pub control_measured: Option<f64>,
     /// Distance of the control from failing the check: negative, as it must be.
     pub control_margin: Option<f64>,
-    /// Whether the control of this check fails; without one, whether the claim has controls and all of them fail (with this seed).
+    /// Whether the control of this check fails; without one, whether the claim has controls and all of them fail (with this
+    /// seed).
     pub control_rejected: bool,
     /// The fault whose least noticed size is the detection limit, with this size as ε.
     pub fault: String,
@@ -82,8 +83,8 @@ pub fn records(findings: &[Finding]) -> Vec<Record> {
     findings.iter().flat_map(|finding| finding.evidence.checks.iter().map(|check| Record::new(finding, check))).collect()
 }
 
-/// One check over all seeds: the record with the smallest margin, `passed` and `control_rejected` for all seeds together, the control that came
-/// closest to passing, and the largest detection limit.
+/// One check over all seeds: the record with the smallest margin, `passed` and `control_rejected` for all seeds together, the
+/// control that came closest to passing, and the largest detection limit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Worst {
     /// The record.
@@ -92,8 +93,8 @@ pub struct Worst {
     pub seeds: usize,
 }
 
-/// Merges the seeds of each check, in the order in which checks first occur. Checks of one claim with the same name stay separate: the
-/// first of one seed is merged with the first of the others.
+/// Merges the seeds of each check, in the order in which checks first occur. Checks of one claim with the same name stay
+/// separate: the first of one seed is merged with the first of the others.
 pub fn worst_of_seeds(records: &[Record]) -> Vec<Worst> {
     let mut merged: Vec<(usize, Worst)> = Vec::new();
     for (index, record) in records.iter().enumerate() {

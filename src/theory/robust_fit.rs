@@ -1,4 +1,5 @@
-//! Points of an affine space that agree with y in most coordinates, by iteratively reweighted least squares (Theorem C of `paper/theory.md`).
+//! Points of an affine space that agree with y in most coordinates, by iteratively reweighted least squares (Theorem C of
+//! `paper/theory.md`).
 
 use ndarray::{Array1, Array2, Axis};
 
@@ -79,8 +80,8 @@ impl AffineSpace {
         self.iterate(y, self.project(y), penalty, STEPS[1])
     }
 
-    /// The point that minimises `Σ |yᵢ - zᵢ|`: ε falls from the size of the data to 10⁻¹⁴ of it, with a few steps for each. Exact up to rounding
-    /// where y agrees with a point of the space in most coordinates; otherwise it may stop short of the minimum.
+    /// The point that minimises `Σ |yᵢ - zᵢ|`: ε falls from the size of the data to 10⁻¹⁴ of it, with a few steps for each. Exact
+    /// up to rounding where y agrees with a point of the space in most coordinates; otherwise it may stop short of the minimum.
     ///
     /// # Errors
     /// As [`AffineSpace::weighted`].
@@ -98,7 +99,8 @@ impl AffineSpace {
         let mut z = start;
         for _ in 0..steps {
             let weights = (y - &z).mapv(|r| penalty.weight(r));
-            // Weights of any common factor are as good; without it those of Huber's penalty and of tiny residuals would differ by 10¹⁴.
+            // Weights of any common factor are as good; without it those of Huber's penalty and of tiny residuals would differ by
+            // 10¹⁴.
             let largest = weights.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
             let next = self.weighted(y, &(weights / largest))?;
             let moved = norm(&(&next - &z));

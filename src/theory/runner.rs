@@ -28,7 +28,8 @@ pub struct Finding {
 /// Calls `on_finding` for each finding as soon as it is made, in any order.
 ///
 /// # Errors
-/// Two claims with the same id, whatever the case; an id with other characters than letters, digits, `_` and `-`; the first measurement that could not be made, with its claim.
+/// Two claims with the same id, whatever the case; an id with other characters than letters, digits, `_` and `-`; the first
+/// measurement that could not be made, with its claim.
 pub fn run(claims: &[&'static Claim], setting: &Setting, on_finding: impl Fn(&Finding) + Sync) -> Result<Vec<Finding>> {
     resume(claims, setting, None, on_finding)
 }
@@ -98,8 +99,8 @@ fn tasks(claims: &[&'static Claim], setting: &Setting) -> Vec<(usize, &'static C
     all.enumerate().map(|(place, (claim, setting))| (place, claim, setting)).collect()
 }
 
-/// The figures of each claim's first seed, with its id; of a claim without figures, its checks. Series that have the same x for all seeds get the
-/// spread over the seeds.
+/// The figures of each claim's first seed, with its id; of a claim without figures, its checks. Series that have the same x for
+/// all seeds get the spread over the seeds.
 ///
 /// # Errors
 /// A stem that is no file name or that two figures share.

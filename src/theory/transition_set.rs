@@ -18,8 +18,8 @@ impl TransitionSet {
     /// `letters[s]` `[k]` is the value of state s, `successors[s]` lists the states that may follow it.
     ///
     /// # Errors
-    /// No letter; letters that are empty, of different length, not finite or equal; a state without successor; a successor that is not
-    /// a state.
+    /// No letter; letters that are empty, of different length, not finite or equal; a state without successor; a successor that
+    /// is not a state.
     pub fn new(letters: Vec<Array1<f64>>, successors: Vec<Vec<usize>>) -> Result<Self> {
         let (states, lists) = (letters.len(), successors.len());
         if states == 0 || lists != states || letters[0].is_empty() {
@@ -72,8 +72,8 @@ impl TransitionSet {
         self.letter_distances().fold(0.0, f64::max)
     }
 
-    /// m, the smallest power of the graph that is full: any state reaches any state in exactly m steps (hence also in any larger number
-    /// of steps). None if there is no such m, as for a periodic set.
+    /// m, the smallest power of the graph that is full: any state reaches any state in exactly m steps (hence also in any larger
+    /// number of steps). None if there is no such m, as for a periodic set.
     pub fn mixing_length(&self) -> Option<usize> {
         let states = self.states();
         // Wielandt 1950: if some power of the graph is full, one of at most (states - 1)² + 1 is.
@@ -121,8 +121,8 @@ impl TransitionSet {
         &self.successors[state]
     }
 
-    /// π(y): the states of the allowed sequence nearest to y `[N k]`, by dynamic programming (Viterbi 1967). Ties are broken by the
-    /// smaller state, compared from the last state backwards.
+    /// π(y): the states of the allowed sequence nearest to y `[N k]`, by dynamic programming (Viterbi 1967). Ties are broken by
+    /// the smaller state, compared from the last state backwards.
     ///
     /// # Errors
     /// y is empty, not a whole number of letters, not finite, or so far away that the distance overflows.

@@ -14,9 +14,9 @@ impl<B: Backend> Moments<B> {
         Ok(Self([zeros()?, zeros()?]))
     }
 
-    /// One step of every parameter that has a gradient, and of its moving average. `averages` are those of all parameters, or there
-    /// are none. A parameter without a gradient stays as it is, and so does its average. `step` holds the constants of the step.
-    /// Changes nothing if the loss is not finite.
+    /// One step of every parameter that has a gradient, and of its moving average. `averages` are those of all parameters, or
+    /// there are none. A parameter without a gradient stays as it is, and so does its average. `step` holds the constants of the
+    /// step. Changes nothing if the loss is not finite.
     pub(super) fn update(
         &mut self,
         backend: &B,

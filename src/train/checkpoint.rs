@@ -47,7 +47,8 @@ pub struct Checkpoint {
     pub step: u64,
     /// Text of the config that the run was started with.
     pub config: String,
-    /// The fingerprint of the training images; `None` in files of a version that did not record it, and for images that are not of a folder.
+    /// The fingerprint of the training images; `None` in files of a version that did not record it, and for images that are not
+    /// of a folder.
     pub images: Option<String>,
     /// How many files of the folder could not be used; `None` if all could.
     pub skipped: Option<SkippedShare>,

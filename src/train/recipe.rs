@@ -81,7 +81,8 @@ impl ObjectiveConfig {
     /// Checks ranges.
     ///
     /// # Errors
-    /// λ outside [0, 1]; ε not above 0; a weight that is negative or above 1000; a window or a number of scales outside its range.
+    /// λ outside [0, 1]; ε not above 0; a weight that is negative or above 1000; a window or a number of scales outside its
+    /// range.
     pub fn validate(&self) -> Result<()> {
         in_range("objective.lambda", self.lambda, 0.0..=1.0)?;
         in_range("objective.epsilon", self.epsilon, f64::MIN_POSITIVE..=1.0)?;

@@ -50,8 +50,8 @@ impl ObjectiveConfig {
         (ssim.is_some() || gradient.is_some()).then_some(Terms { regions: (), ssim, gradient })
     }
 
-    /// What the loss has besides squared errors of the two regions, in words, e.g. `0.5 ssim (window 11) + 1 gradient (4 scales)`, or the
-    /// Charbonnier penalty instead of them; none if it has nothing else.
+    /// What the loss has besides squared errors of the two regions, in words, e.g. `0.5 ssim (window 11) + 1 gradient (4
+    /// scales)`, or the Charbonnier penalty instead of them; none if it has nothing else.
     pub fn added_terms(&self) -> Option<String> {
         let penalty = match self.penalty {
             Penalty::Squared => None,

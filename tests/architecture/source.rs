@@ -23,8 +23,8 @@ pub fn paths(text: &str, module: &[&str]) -> Vec<Mention> {
     paths_from(&tokens(text), module, starts_path)
 }
 
-/// What [`paths`] finds, and paths that begin with a module declared in this file, as in `mod a; use a::B;`. Re-exports, `pub use a::B;`,
-/// are left out, see [`re_exports`].
+/// What [`paths`] finds, and paths that begin with a module declared in this file, as in `mod a; use a::B;`. Re-exports, `pub use
+/// a::B;`, are left out, see [`re_exports`].
 pub fn imports(text: &str, module: &[&str]) -> Vec<Mention> {
     uses(text, module, false)
 }

@@ -6,7 +6,8 @@ use orthoscope::rng::{Purpose, Stream};
 /// How many rounds of each campaign are made.
 const ROUNDS: &str = "ORTHOSCOPE_CAMPAIGN_ROUNDS";
 
-/// A stream of random numbers for each round of the campaign number `campaign`: `few` of them without the variable, always the same.
+/// A stream of random numbers for each round of the campaign number `campaign`: `few` of them without the variable, always the
+/// same.
 pub fn rounds(campaign: u32, few: u32) -> impl Iterator<Item = Stream> {
     let wanted = std::env::var(ROUNDS).ok().filter(|text| !text.is_empty());
     let seed = wanted.as_ref().map_or(0, |_| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs());

@@ -1,5 +1,5 @@
-//! A disk of a chosen size for one command: a tmpfs in a namespace of its own, which root can mount, and often others, too. Where neither can,
-//! the size of each file is limited instead.
+//! A disk of a chosen size for one command: a tmpfs in a namespace of its own, which root can mount, and often others, too. Where
+//! neither can, the size of each file is limited instead.
 
 use std::fs;
 use std::path::Path;
@@ -53,7 +53,8 @@ pub fn limit() -> Limit {
     })
 }
 
-/// Runs a command line with so many bytes of space in [`DISK`], which holds its files already. Afterwards they are what the command left.
+/// Runs a command line with so many bytes of space in [`DISK`], which holds its files already. Afterwards they are what the
+/// command left.
 pub fn run(scratch: &Scratch, bytes: u64, command: &str, environment: &[(&str, &str)]) -> Ran {
     let program = env!("CARGO_BIN_EXE_orthoscope");
     let mut shell = match limit() {

@@ -41,6 +41,32 @@ fn configs_results_and_curves_stand_side_by_side() {
 }
 
 #[test]
+fn a_run_without_a_config_is_named_and_the_others_are_compared() {
+    let scratch = two_runs();
+    scratch.write("bare/metrics.json", scratch.read("run/metrics.json"));
+    scratch.write("bare/log.jsonl", scratch.read("run/log.jsonl"));
+    let sentence = "B has no config.toml, so its settings are not compared.";
+    let ran = scratch.succeeds("compare run bare --out page");
+    assert!(ran.out.contains(sentence) && !ran.out.contains("Keys of the config that differ"), "{}", ran.out);
+    assert!(ran.out.contains("B − A"), "{}", ran.out);
+    assert!(String::from_utf8(scratch.read("page/index.html")).unwrap().contains(sentence));
+    // The columns of the settings are those of A and C.
+    let ran = scratch.succeeds("compare run bare other");
+    let table = ran.out.split("Keys of the config that differ").nth(1).unwrap();
+    let row = |key: &str| {
+        let line = table.lines().find(|line| line.trim_start().starts_with(&format!("{key} "))).unwrap();
+        line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(row("key"), ["key", "A", "C"]);
+    assert_eq!(row("objective.lambda"), ["objective.lambda", "0.5", "0.25"]);
+    assert!(ran.out.contains(sentence) && !table.contains("model.width"), "{}", ran.out);
+    scratch.write("blank/metrics.json", scratch.read("run/metrics.json"));
+    let ran = scratch.succeeds("compare bare run blank");
+    assert!(ran.out.contains("A and C have no config.toml, so their settings are not compared."), "{}", ran.out);
+    assert!(scratch.succeeds("compare run other").out.lines().all(|line| !line.contains("config.toml")));
+}
+
+#[test]
 fn what_cannot_be_compared_is_said() {
     let scratch = two_runs();
     // Another test set.

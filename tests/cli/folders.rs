@@ -18,8 +18,8 @@ const TRAIN: &str = "train --config c.toml --device cpu";
 const EVALUATE: &str = "evaluate --model run/model.safetensors --device cpu";
 const FREE: &str = "--normal parts/fresh --abnormal parts/nok --masks parts/truth";
 
-/// A fixture with the images of `cloth` once more in folders of another structure: `parts/ok`, `parts/fresh`, `parts/nok` with two kinds of defects
-/// and one image of its own, and `parts/truth`. The same file names are used in several folders.
+/// A fixture with the images of `cloth` once more in folders of another structure: `parts/ok`, `parts/fresh`, `parts/nok` with
+/// two kinds of defects and one image of its own, and `parts/truth`. The same file names are used in several folders.
 fn with_parts() -> Scratch {
     let scratch = Scratch::new();
     let copy = |from: String, to: String| scratch.write(to, scratch.read(from));

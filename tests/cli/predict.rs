@@ -1,4 +1,5 @@
-//! `profile --predict`: what it prints, its record, comparisons, and what it refuses. Nothing here needs a GPU, NVRTC or a disassembler.
+//! `profile --predict`: what it prints, its record, comparisons, and what it refuses. Nothing here needs a GPU, NVRTC or a
+//! disassembler.
 
 use serde_json::{Value, json};
 

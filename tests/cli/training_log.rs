@@ -135,7 +135,8 @@ fn a_page_of_a_run_that_failed_says_why() {
     assert!(text(&scratch, "new/training.html").contains("finished</span> step 4 of 4"));
 }
 
-/// The warning lines on standard error after training with the small config of Model I changed like this, and the warnings in the log.
+/// The warning lines on standard error after training with the small config of Model I changed like this, and the warnings in the
+/// log.
 fn warned(scratch: &Scratch, changes: &str) -> (Vec<String>, Vec<WarningEntry>) {
     let config = CONFIG.replace("[model]", "[model]\nmodel = 1").replace("steps = 4\nbatch = 2\nwarmup_steps = 2", changes);
     scratch.write("c.toml", config.replace("checkpoint_every = 2", "checkpoint_every = 1000"));

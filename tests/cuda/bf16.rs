@@ -1,8 +1,9 @@
 //! Activations and gradients stored as bf16: the same roundings on the CPU, on the emulator and on a GPU.
 //!
-//! An image with whole chunks of eight channels is stored as bf16 and rounded once when it is stored. Weights are rounded for products
-//! between two such images. Sums are f32. So every result has an f64 oracle: the operation on the stored operands and the rounded
-//! weights. A stored value may differ from it by its own rounding, at most u = 2^-8 of its size, and by the rounding of the f32 sums.
+//! An image with whole chunks of eight channels is stored as bf16 and rounded once when it is stored. Weights are rounded for
+//! products between two such images. Sums are f32. So every result has an f64 oracle: the operation on the stored operands and
+//! the rounded weights. A stored value may differ from it by its own rounding, at most u = 2^-8 of its size, and by the rounding
+//! of the f32 sums.
 
 use half::bf16;
 use orthoscope::backend::Cuda;
@@ -47,9 +48,9 @@ fn in_bf16(cuda: Cuda) -> Cuda {
     cuda.with_mode(Mode::Bf16)
 }
 
-/// Rounding error of f32 sums, relative to the sum of the sizes of their terms. Tensor cores cut off instead of rounding to nearest, so
-/// their errors have one sign and grow with the depth K: on Hopper at most K/16 · 6.3e-7 of the largest size of the sum on its way, which is
-/// 2.5e-5 for K = 630; of random terms a quarter of that is lost.
+/// Rounding error of f32 sums, relative to the sum of the sizes of their terms. Tensor cores cut off instead of rounding to
+/// nearest, so their errors have one sign and grow with the depth K: on Hopper at most K/16 · 6.3e-7 of the largest size of the
+/// sum on its way, which is 2.5e-5 for K = 630; of random terms a quarter of that is lost.
 const SUMS: f64 = 1e-5;
 /// Unit roundoff of bf16, which has eight significant bits.
 const U: f64 = 1.0 / 256.0;
@@ -152,7 +153,8 @@ fn check_gradient<B: Backend>(
 }
 
 fn images_are_rounded_when_they_are_written<B: Backend>(device: &B) {
-    // Halfway between neighbours, just off halfway, exact, small, and too large for a finite bf16. The last value becomes infinite.
+    // Halfway between neighbours, just off halfway, exact, small, and too large for a finite bf16. The last value becomes
+    // infinite.
     let halves = [257.0, 259.0, -257.0, 257.0 + 1.0 / 32768.0, 257.0 - 1.0 / 32768.0, 258.0];
     let values = [halves.as_slice(), &[0.1, -3.3e38, 1e-30, 0.0, -0.0, 1.0, 2.0, 3.0, 4.0, f64::from(f32::MAX)]].concat();
     let found = download(device, &image(device, &shape(&[1, 1, 2, 8]), &values));
@@ -232,8 +234,8 @@ fn check_pooled<B: Backend>(device: &B, spec: &Conv2dSpec, y_shape: &Shape, [x, 
     assert_eq!(download(device, &pooled), maxima);
 }
 
-/// Every kernel size and stride, several dilations and paddings; channels below, equal to and above a tile of 64, pixels below and above
-/// the tiles of 128 and of 16 x 16.
+/// Every kernel size and stride, several dilations and paddings; channels below, equal to and above a tile of 64, pixels below
+/// and above the tiles of 128 and of 16 x 16.
 fn convolutions_equal_those_of_stored_operands<B: Backend>(device: &B) {
     for (seed, spec) in [
         conv2d([3, 17, 23, 8], 16, 1, [1, 1, 0]),

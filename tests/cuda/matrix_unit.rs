@@ -1,5 +1,5 @@
-//! The arithmetic of tensor cores on the emulator, on the test vectors by which Fasi et al. (2021) tell it from others: each result
-//! is worked out by hand from the rules in `kernels/emulator/matrix_unit.h`.
+//! The arithmetic of tensor cores on the emulator, on the test vectors by which Fasi et al. (2021) tell it from others: each
+//! result is worked out by hand from the rules in `kernels/emulator/matrix_unit.h`.
 
 use orthoscope::backend::cuda::driver::emulator::{MatrixUnit, dot_of_matrix_unit};
 use orthoscope::rng::{Purpose, Stream};

@@ -232,8 +232,8 @@ fn a_sample_of_uniform_blocks_gives_the_counts_of_all() {
     assert_eq!(count(&Observer::of_all_blocks()), count(&Observer::of_sample(7)));
 }
 
-/// The largest convolution of a training step in bf16: 64 channels, 256 x 256 pixels, 32 images. Its images have 268 MB each, and the
-/// number of matrix products is that of its multiply-adds.
+/// The largest convolution of a training step in bf16: 64 channels, 256 x 256 pixels, 32 images. Its images have 268 MB each, and
+/// the number of matrix products is that of its multiply-adds.
 #[test]
 fn a_launch_of_full_size_can_be_sampled() {
     let observer = Observer::of_sample(3);

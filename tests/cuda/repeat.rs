@@ -119,7 +119,8 @@ fn dropping_a_program_frees_its_memory(open: &Open) {
         cuda.repeat(&mut program, || buffers.work(&cuda)).unwrap();
     }
     let (peak, slab) = (cuda.peak_bytes(), program.plan_size().unwrap().slab);
-    // The emulator gives freed memory back. A GPU keeps it for the next buffer of the same size, so the one asked for here has it.
+    // The emulator gives freed memory back. A GPU keeps it for the next buffer of the same size, so the one asked for here has
+    // it.
     let room = slab / size_of::<f32>();
     let more = cuda.alloc(room).unwrap();
     assert!(cuda.peak_bytes() > peak, "there was room while the program had its memory");
@@ -301,7 +302,8 @@ fn dropping_a_buffer_that_the_work_uses_is_an_error(open: &Open) {
     assert!(repeated(&cuda, &mut program) == eager(&cuda));
 }
 
-/// Another device of the same kind: the second GPU if there is one, else the first opened again, with memory and graphs of its own.
+/// Another device of the same kind: the second GPU if there is one, else the first opened again, with memory and graphs of its
+/// own.
 fn another(cuda: &Cuda, open: &Open) -> Cuda {
     // Only a GPU has an architecture.
     match cuda.arch() {

@@ -106,8 +106,8 @@ fn losses<B: Backend>(backend: &B, recipe: Recipe) -> Vec<f64> {
     (0..8).map(|_| trainer.advance(&mut batches).unwrap().loss).collect()
 }
 
-/// With enough channels that all activations are stored as bf16. The roundings are those of the CPU in bf16, so the losses differ only by the
-/// order of sums, which now and then moves a value across a tie; from f32 they differ by the roundings themselves.
+/// With enough channels that all activations are stored as bf16. The roundings are those of the CPU in bf16, so the losses differ
+/// only by the order of sums, which now and then moves a value across a tie; from f32 they differ by the roundings themselves.
 fn training_in_bf16_rounds_where_the_cpu_does(open: &Open) {
     let recipe = || Recipe {
         architecture: Architecture::Autoencoder(Autoencoder { model: 2, width: 8, dilations: vec![1, 2, 4] }),

@@ -73,8 +73,8 @@ fn the_cost_of_kernels_matches_that_of_their_operation(open: &Open) {
 }
 
 /// Every kernel is launched by an exercise, so the test above checks the formulas of all of them. Exceptions are the kernels that
-/// only measure, tested below and in `rates.rs`, those of Hopper, tested in `hopper.rs`, and two naive kernels that only unit tests in `ops/corruption/cuda.rs` launch. Rounding for the matrix
-/// unit does not count as arithmetic.
+/// only measure, tested below and in `rates.rs`, those of Hopper, tested in `hopper.rs`, and two naive kernels that only unit
+/// tests in `ops/corruption/cuda.rs` launch. Rounding for the matrix unit does not count as arithmetic.
 fn every_kernel_is_launched_by_an_exercise(open: &Open) {
     let spans = exercises().flat_map(|exercise| exercise.observe(&open(1)).unwrap().1).collect::<Vec<_>>();
     let launches: Vec<_> = spans.iter().flat_map(|span| &span.kernels).map(|kernel| &kernel.launch).collect();
@@ -94,8 +94,8 @@ fn every_kernel_is_launched_by_an_exercise(open: &Open) {
     }
 }
 
-/// With operands, a and b of 1 the sums count the steps: each multiply-add of a chain adds 1, each product of matrices of ones (16 x 16 by
-/// 16 x 8) adds 16.
+/// With operands, a and b of 1 the sums count the steps: each multiply-add of a chain adds 1, each product of matrices of ones
+/// (16 x 16 by 16 x 8) adds 16.
 fn the_peak_kernels_perform_the_operations_that_they_count(open: &Open) {
     let cuda = open(9);
     let (ones, mut results) = (cuda.upload(&[1.0; OPERANDS]).unwrap(), cuda.multiply_add_results().unwrap());

@@ -1,7 +1,7 @@
 //! Small inputs that would take much memory or never end.
 #![cfg(target_os = "linux")]
 
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 use std::process::{Command, Stdio};
 
 use crate::fixture::picture::{bmp, chunk, fields, strip, vp8x, webp, with};
@@ -105,6 +105,23 @@ fn an_array_that_claims_more_than_its_file_has_is_refused() {
     scratch.write("x.npy", crate::fixture::npy("<f8", false, "(1, 30000, 30000, 3)", &[0; 64]));
     let ran = with_memory(&scratch, 700_000, forward);
     assert!(sentence(&ran.err).ends_with("needs 21600000000 bytes and 64 follow its header"), "{}", ran.err);
+}
+
+#[test]
+fn a_log_takes_the_memory_of_one_line() {
+    let scratch = Scratch::new();
+    // A line of a gigabyte, which takes no space, before those of the run.
+    let own = scratch.read("run/log.jsonl");
+    let mut log = std::fs::File::create(scratch.path("run/log.jsonl")).unwrap();
+    log.seek(SeekFrom::Start(1 << 30)).unwrap();
+    log.write_all(&[b"\n", &own[..]].concat()).unwrap();
+    let warning = "warning: run/log.jsonl: line 1 is no line of a log and is left out";
+    let ran = with_memory(&scratch, 900_000, "evaluate --model run/model.safetensors --data cloth --out new");
+    assert!(ran.code == 0 && ran.err.contains(warning) && !ran.err.contains("no curve"), "{}", ran.err);
+    let ran = with_memory(&scratch, 900_000, "train --config c.toml --data cloth --out run --resume");
+    assert!(ran.code == 0 && ran.err.contains(warning), "{}", ran.err);
+    assert!(scratch.read("run/log.jsonl") == own);
+    assert_eq!(scratch.path("run/log.jsonl.damaged").metadata().unwrap().len(), (1 << 30) + 1 + own.len() as u64);
 }
 
 #[test]

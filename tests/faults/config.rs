@@ -98,13 +98,14 @@ fn what_cannot_fit_into_memory_is_refused_before_images_are_read() {
     let scratch = Scratch::new();
     // No image, so that reading it would be another error.
     scratch.write("cloth/train/good/000.png", "no image");
-    let limited = |command: &str| {
+    let run = |command: &str| {
         let script = format!("ulimit -v 3000000; exec {} {command}", env!("CARGO_BIN_EXE_orthoscope"));
         let ran = std::process::Command::new("sh").args(["-c", &script]).current_dir(scratch.path("")).output().unwrap();
         let ran = crate::fixture::told(ran);
         assert_eq!(ran.code, 1, "{command}: {}", ran.err);
-        crate::fixture::sentence(&ran.err)
+        ran.err
     };
+    let limited = |command: &str| crate::fixture::sentence(&run(command));
     for (from, to, key) in [
         ("size = 32", "size = 8192", "data.size"),
         ("batch = 2", "batch = 65535", "train.batch"),
@@ -127,6 +128,18 @@ fn what_cannot_fit_into_memory_is_refused_before_images_are_read() {
         let text = limited(&format!("{command} --resolution 8192"));
         assert!(text.contains(" maps of 8192x8192 pixels would need at least ") && text.ends_with(ending), "{command}: {text}");
     }
+    // The images would fit, but not the maps of half of them as well.
+    let config = String::from_utf8(scratch.read("run/config.toml")).unwrap();
+    let large = config.replace("\nsize = 32\n", "\nsize = 5400\n").replace("held_out = 0.1\n", "held_out = 0.5\n");
+    scratch.write("large/config.toml", large);
+    scratch.write("large/model.safetensors", scratch.read("run/model.safetensors"));
+    let text = limited("validate --device cpu --threads 2 --model large/model.safetensors --data cloth --out new");
+    assert!(text.starts_with("6 images, and maps of 3 of them, would need at least 3.3 GiB, and "), "{text}");
+    assert!(text.ends_with("or train a model with a smaller data.size") && !scratch.path("new").exists(), "{text}");
+    // As a program that uses the library: nobody has looked at the network before.
+    scratch.write("absurd.toml", crate::fixture::CONFIG.replace("width = 2", "width = 4096"));
+    let text = run("reproduce --device cpu --threads 2 --data . --config absurd.toml --out all");
+    assert!(text.contains("cloth seed 0 failed: config key `model.width`: this would need at least "), "{text}");
     scratch.write("absurd.toml", crate::fixture::CONFIG.replace("batch = 2", "batch = 65536"));
     let text = scratch.refuses("train --config absurd.toml --data cloth --out new");
     assert_eq!(text, "absurd.toml: config key `train.batch`: must be 1 to 65535, got 65536");

@@ -166,11 +166,35 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_it_is_used() {
     fs::remove_file(scratch.path(last)).unwrap();
     scratch.succeeds(RESUME_CUT);
     assert!(scratch.read("cut/model.safetensors") == scratch.read("run/model.safetensors"));
-    // Both are damaged.
-    scratch.write(last, &flipped);
-    scratch.write(previous, &flipped);
+}
+
+#[test]
+fn two_damaged_checkpoints_are_both_named_with_a_remedy_that_works() {
+    let scratch = Scratch::new();
+    interrupted(&scratch, 3);
+    let [last, previous] = ["cut/checkpoint.safetensors", "cut/checkpoint.previous.safetensors"];
+    let (mut flipped, good) = (scratch.read(last), scratch.read(previous));
+    let at = flipped.len() - 2;
+    flipped[at] ^= 0x40;
+    scratch.write(last, flipped);
+    // The one before cannot be read now, but may be another time.
+    fs::remove_file(scratch.path(previous)).unwrap();
+    fs::create_dir(scratch.path(previous)).unwrap();
     let text = scratch.refuses(RESUME_CUT);
     assert!(text.starts_with(&format!("{last}: is damaged: its content has the SHA-256 ")), "{text}");
+    assert!(text.ends_with(&format!("; {previous}: is a folder; a file is needed here")), "{text}");
+    fs::remove_dir(scratch.path(previous)).unwrap();
+    scratch.write(previous, &good[..100]);
+    let text = scratch.refuses(RESUME_CUT);
+    assert!(text.starts_with(&format!("{last}: is damaged: its content has the SHA-256 ")), "{text}");
+    assert!(text.contains(&format!("; {previous}: not a checkpoint: ")), "{text}");
+    assert!(text.ends_with("; neither can be resumed from: to train anew, remove both or choose another --out"), "{text}");
+    [last, previous].iter().for_each(|path| fs::remove_file(scratch.path(path)).unwrap());
+    scratch.succeeds(RESUME_CUT.strip_suffix(" --resume").unwrap());
+    assert!(scratch.read("cut/model.safetensors") == scratch.read("run/model.safetensors"));
+    // Where the weights are, no other run begins.
+    [last, previous].iter().for_each(|path| scratch.write(path, &good[..100]));
+    assert!(scratch.refuses(RESUME_CUT).ends_with("; neither can be resumed from: to train anew, choose another --out"));
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The system allocator, which counts the bytes that each thread holds and refuses what no input may need.
 //!
-//! Counting is exact, costs next to nothing, and sees the one input that was read in this thread. A limit of the system on a child process
-//! (`RLIMIT_AS`) would also see what a loader allocates in threads of its own, which is not counted here, but it would count other threads and libraries too, and a process for each input takes a hundred times as long.
+//! Counting is exact, costs next to nothing, and sees the one input that was read in this thread. A limit of the system on a
+//! child process (`RLIMIT_AS`) would also see what a loader allocates in threads of its own, which is not counted here, but it
+//! would count other threads and libraries too, and a process for each input takes a hundred times as long.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

@@ -112,7 +112,8 @@ fn an_old_or_incomplete_driver_is_named_with_the_version_needed() {
     assert!(told(&ran, "incomplete and old").contains("CUDA 11.8, but 12.0 or newer is needed"));
 }
 
-/// The list that is looked up first has every call that the false driver offers, so the tests on it have shown that no other is used.
+/// The list that is looked up first has every call that the false driver offers, so the tests on it have shown that no other is
+/// used.
 #[test]
 fn the_list_of_needed_calls_is_complete() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -1,5 +1,6 @@
-//! Limits of what the kernels of a training step do to memory: sectors of global memory over the fewest that would hold the same bytes, and
-//! wavefronts of shared memory over the fewest. Counted on the emulator, from some blocks of each launch of the planned step.
+//! Limits of what the kernels of a training step do to memory: sectors of global memory over the fewest that would hold the same
+//! bytes, and wavefronts of shared memory over the fewest. Counted on the emulator, from some blocks of each launch of the
+//! planned step.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,6 @@
-//! Limits of every kernel as compiled: code size, spills and stack. A convolution whose activation was a `switch`, inlined once for each of
-//! 64 values, was 167 KiB, more than a multiprocessor's instruction cache holds; nobody saw it because nothing looked.
+//! Limits of every kernel as compiled: code size, spills and stack. A convolution whose activation was a `switch`, inlined once
+//! for each of 64 values, was 167 KiB, more than a multiprocessor's instruction cache holds; nobody saw it because nothing
+//! looked.
 
 use orthoscope::backend::cuda::compiler::{Arch, Cubin, Listing, Origin, Source, list};
 use orthoscope::backend::cuda::{File, KERNELS, Kernel};

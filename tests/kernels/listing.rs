@@ -112,7 +112,8 @@ fn the_cache_is_used_and_damage_is_repaired() {
         "{}",
         ran.err
     );
-    // The line tables of a compiled kernel depend on what was compiled before it, so only files that were kept have the same bytes.
+    // The line tables of a compiled kernel depend on what was compiled before it, so only files that were kept have the same
+    // bytes.
     for (path, damaged) in files.iter().zip(&damaged) {
         assert!(fs::read(path).unwrap() != *damaged, "{} was not repaired", path.display());
     }

@@ -30,8 +30,8 @@ pub fn nvrtc(test: &str) -> Option<Compiler> {
 /// One of each generation.
 pub const ARCHITECTURES: [&str; 6] = ["sm_80", "sm_89", "sm_90", "sm_90a", "sm_100", "sm_120"];
 
-/// The cache that the tests share, for these sources. Caches for other sources are removed, because a test damages files and expects that they
-/// would have been used.
+/// The cache that the tests share, for these sources. Caches for other sources are removed, because a test damages files and
+/// expects that they would have been used.
 pub fn shared_cache() -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     let make = || {

@@ -12,7 +12,8 @@ use crate::fixture::{Scratch, told};
 /// Largest difference of scores and maps, relative to the score and to the largest value of the map.
 const LIMIT: f64 = 1e-5;
 
-/// The same with SSIM. It divides the difference of two moments, each rounded by 6e-8 in f32, by 9e-4 and the variances, on both sides.
+/// The same with SSIM. It divides the difference of two moments, each rounded by 6e-8 in f32, by 9e-4 and the variances, on both
+/// sides.
 const LIMIT_OF_SSIM: f64 = 5e-5;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/crosscheck/onnx_parity.py");

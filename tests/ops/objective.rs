@@ -125,8 +125,8 @@ fn golden_numbers<B: Backend>(backend: &B) {
 
 /// Weights in [0, 1] instead of a region: each term is a weighted mean, however small the weights are.
 fn fractional_masks<B: Backend>(backend: &B) {
-    // Sums of squares 5 and 20. Image 1: both norms are 2, ΣMρ = ¼·5 + ¾·20 = 16¼, ΣM̄ρ = ¾·5 + ¼·20 = 8¾, L = ¾·8.75/2 + ¼·16.25/2 =
-    // 5.3125. Image 2: ‖M‖ = 0.4 and ΣMρ = 4, ‖M̄‖ = 3.6 and ΣM̄ρ = 5 + 16, L = ¾·21/3.6 + ¼·10 = 6.875.
+    // Sums of squares 5 and 20. Image 1: both norms are 2, ΣMρ = ¼·5 + ¾·20 = 16¼, ΣM̄ρ = ¾·5 + ¼·20 = 8¾, L = ¾·8.75/2 +
+    // ¼·16.25/2 = 5.3125. Image 2: ‖M‖ = 0.4 and ΣMρ = 4, ‖M̄‖ = 3.6 and ΣM̄ρ = 5 + 16, L = ¾·21/3.6 + ¼·10 = 6.875.
     let case = small([0.25, 0.75, 0.0, 0.2], Penalty::Squared, 0.25);
     assert_close("loss", &[case.loss(backend)], &[(5.3125 + 6.875) / 2.0], tolerance::<B>());
     let first = [0.3125, 0.625, 0.375, 0.75, 5.0 / 24.0, 5.0 / 12.0, 7.0 / 12.0, 7.0 / 6.0];

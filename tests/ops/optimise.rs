@@ -101,7 +101,8 @@ fn the_average_follows_the_update<B: Backend>(backend: &B) {
     assert_eq!(average, [0.5 * p[0]]);
 }
 
-/// The lengths of more tensors than a launch takes: around those of a quad and of a block, none, and more than a piece of work on a CPU.
+/// The lengths of more tensors than a launch takes: around those of a quad and of a block, none, and more than a piece of work on
+/// a CPU.
 fn lengths() -> impl Iterator<Item = usize> {
     (1..=130).map(|i: usize| match i {
         40 => 0,

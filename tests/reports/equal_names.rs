@@ -1,4 +1,5 @@
-//! "The result of one image is gone": images of equal names, in different folders or with different extensions, whose results replace each other.
+//! "The result of one image is gone": images of equal names, in different folders or with different extensions, whose results
+//! replace each other.
 
 use std::collections::BTreeSet;
 

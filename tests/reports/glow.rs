@@ -1,4 +1,5 @@
-//! "Good images glow": heatmaps that are stretched to the maximum of each image, so that the best image looks as bad as the worst.
+//! "Good images glow": heatmaps that are stretched to the maximum of each image, so that the best image looks as bad as the
+//! worst.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

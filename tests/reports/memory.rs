@@ -11,7 +11,8 @@ const SIDE: usize = 160;
 /// Numbers of images of the two runs.
 const FEW: usize = 8;
 const MANY: usize = 88;
-/// What decoding one image leaves in memory: three values in f32 for each pixel. Heatmap, overlay, mask and reconstruction are several times that.
+/// What decoding one image leaves in memory: three values in f32 for each pixel. Heatmap, overlay, mask and reconstruction are
+/// several times that.
 const IMAGE: u64 = (SIDE * SIDE * 3 * 4) as u64;
 
 fn write_images(scratch: &Scratch, folder: &str, count: usize) {

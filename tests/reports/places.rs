@@ -25,7 +25,8 @@ impl Drop for Without {
     }
 }
 
-/// Runs a command as somebody who is not root, for whom rights mean something. None, and a line on the terminal, where that is not possible.
+/// Runs a command as somebody who is not root, for whom rights mean something. None, and a line on the terminal, where that is
+/// not possible.
 fn run_without_root(scratch: &Scratch, command: &str) -> Option<Ran> {
     let user = |program: &mut Command| program.current_dir(scratch.path("")).args(command.split(' ')).output();
     // The folder itself must be open to that user.

@@ -1,4 +1,5 @@
-//! "Every run gives other numbers": seeds that do not reproduce, scores that depend on the other images, batches larger than the data.
+//! "Every run gives other numbers": seeds that do not reproduce, scores that depend on the other images, batches larger than the
+//! data.
 
 use crate::fixture::{CONFIG, Scratch};
 

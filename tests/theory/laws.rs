@@ -184,7 +184,8 @@ fn recovery(subject: &Subject<'_>, stream: &mut Stream) -> Option<String> {
     law("recovery", errors.fold(0.0, f64::max), 10.0 * ROUNDING)
 }
 
-/// `dist(q - p, T_p D) ≤ ‖q - p‖² / (2 reach)` for all p and q on D (Federer, *Curvature measures*, 4.8 and 4.18). Samples are on D.
+/// `dist(q - p, T_p D) ≤ ‖q - p‖² / (2 reach)` for all p and q on D (Federer, *Curvature measures*, 4.8 and 4.18). Samples are on
+/// D.
 fn reach(subject: &Subject<'_>, p: &Array1<f64>, samples: &[Array1<f64>]) -> Vec<String> {
     let manifold = subject.manifold;
     let mut found = Vec::new();

@@ -1,5 +1,5 @@
-//! Arguments that every manifold refuses: impossible dimensions, points of the wrong length or not finite, points without a unique
-//! nearest point.
+//! Arguments that every manifold refuses: impossible dimensions, points of the wrong length or not finite, points without a
+//! unique nearest point.
 
 use std::f64::consts::{FRAC_PI_2, PI};
 

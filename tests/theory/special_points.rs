@@ -35,7 +35,8 @@ fn the_sine_curve_on_its_lines_of_symmetry() {
         let x = SineCurve.project_point(&array![p, q]).unwrap();
         assert!((x[0] - p).abs() < 1e-6 && (x[1] - p.sin()).abs() < 1e-12, "{x}");
     }
-    // Close to the line, beyond the centre of curvature: the nearest points are at ±u from the crest, with u / sin u - cos u = |q|.
+    // Close to the line, beyond the centre of curvature: the nearest points are at ±u from the crest, with u / sin u - cos u =
+    // |q|.
     let u: f64 = 1.2;
     for side in [-1.0, 1.0] {
         let x = SineCurve.project_point(&array![FRAC_PI_2 + side * 1e-9, u.cos() - u / u.sin()]).unwrap();
@@ -57,8 +58,8 @@ fn the_cone_has_the_tangent_space_of_the_rank_of_the_point() {
     }
 }
 
-/// The one-sided derivative of π at x is the projection onto the tangent cone: the tangent part plus the positive semidefinite part on
-/// the kernel (Zarantonello 1971).
+/// The one-sided derivative of π at x is the projection onto the tangent cone: the tangent part plus the positive semidefinite
+/// part on the kernel (Zarantonello 1971).
 #[test]
 fn the_cone_has_one_sided_derivatives_at_its_boundary() {
     let cone = PositiveSemidefinite::new(4, 2).unwrap();

@@ -189,6 +189,10 @@ impl Storage for Cpu {
         "cpu"
     }
 
+    fn is_in_host_memory(&self) -> bool {
+        true
+    }
+
     /// Names bf16, so that results of different precision can be told apart.
     fn description(&self) -> String {
         if self.bf16 { "cpu, bf16".to_owned() } else { self.name().to_owned() }

@@ -16,6 +16,10 @@ impl<T: Real> Storage for Reference<T> {
         "reference"
     }
 
+    fn is_in_host_memory(&self) -> bool {
+        true
+    }
+
     /// Filled with NaN, to expose reads of elements that are not written yet.
     fn alloc(&self, len: usize) -> Result<Vec<T>> {
         filled(len, T::nan())

@@ -52,8 +52,8 @@ pub(super) struct Compiled {
 }
 
 impl Compiled {
-    /// Compiles the kernels of `plan` and disassembles them where a disassembler is found. `counted`: whether accesses are known from
-    /// elsewhere.
+    /// Compiles the kernels of `plan` and disassembles them where a disassembler is found. `counted`: whether accesses are known
+    /// from elsewhere.
     ///
     /// # Errors
     /// The folder of compiled kernels is of another version, or damaged.
@@ -63,7 +63,8 @@ impl Compiled {
         let mut files: Vec<&'static File> = kernels.iter().map(|kernel| kernel.file).collect();
         files.dedup_by_key(|file| file.name);
         let found: Vec<Result<Cubin>> = files.par_iter().map(|file| Compiler::global().cubin(file, arch)).collect();
-        // Without a compiler, formulas are left. Compiled kernels that cannot be trusted are an error, whichever file is missed first.
+        // Without a compiler, formulas are left. Compiled kernels that cannot be trusted are an error, whichever file is missed
+        // first.
         let is_missing = |error: &Error| matches!(error, Error::Device { .. });
         let (cubins, errors): (Vec<_>, Vec<_>) = found.into_iter().partition(Result::is_ok);
         let mut errors: Vec<Error> = errors.into_iter().filter_map(Result::err).collect();

@@ -94,9 +94,11 @@ mod counting {
     const BLOCKS: usize = 4;
 
     impl Counted {
-        /// Counts each launch of `plan` from up to four of its blocks. Launches that differ only in where their buffers are count once.
+        /// Counts each launch of `plan` from up to four of its blocks. Launches that differ only in where their buffers are count
+        /// once.
         pub fn of(plan: &Plan) -> Self {
-            // Launches are equal if they differ only in where their buffers are. The tables of the launch itself are found by its own addresses.
+            // Launches are equal if they differ only in where their buffers are. The tables of the launch itself are found by its
+            // own addresses.
             type Key = (PlannedLaunch, Vec<Option<Vec<u8>>>);
             let mut groups: IndexMap<Key, (&PlannedLaunch, Vec<usize>)> = IndexMap::new();
             for (at, item) in plan.items.iter().enumerate() {

@@ -52,9 +52,10 @@ pub struct Hardware {
     pub efficiency: f64,
 }
 
-/// One card per compute capability, from NVIDIA's whitepapers (A100, GA102, AD102, H100, Blackwell): multiprocessors, boost clock, DRAM,
-/// L2 size, FLOP/s. The bandwidth of L2 and the share that `mma.sync` reaches are from micro-benchmarks (arXiv 2402.13499 and 2501.12084,
-/// Chips and Cheese); for Blackwell `mma.sync` is assumed to be as fast per multiprocessor and clock as on Hopper.
+/// One card per compute capability, from NVIDIA's whitepapers (A100, GA102, AD102, H100, Blackwell): multiprocessors, boost
+/// clock, DRAM, L2 size, FLOP/s. The bandwidth of L2 and the share that `mma.sync` reaches are from micro-benchmarks (arXiv
+/// 2402.13499 and 2501.12084, Chips and Cheese); for Blackwell `mma.sync` is assumed to be as fast per multiprocessor and clock
+/// as on Hopper.
 struct Card {
     capability: (u32, u32),
     name: &'static str,
@@ -165,8 +166,8 @@ impl Hardware {
         CARDS.iter().flat_map(named).max_by_key(|(length, _)| *length).map(|(_, card)| card.capability)
     }
 
-    /// Seconds by formula at the card's highest rates: every byte from DRAM, or all arithmetic on the fastest unit of its kind. Bytes that L2 still
-    /// holds and products that a kernel skips can make a kernel faster than this.
+    /// Seconds by formula at the card's highest rates: every byte from DRAM, or all arithmetic on the fastest unit of its kind.
+    /// Bytes that L2 still holds and products that a kernel skips can make a kernel faster than this.
     pub fn floor(&self, bytes: f64, matrix: f64, others: f64) -> f64 {
         (bytes / self.dram).max(matrix / self.matrix_peak + others / self.fma)
     }

@@ -11,9 +11,9 @@
 //! | latency | loads that wait for each other (Little's law) | bytes in flight |
 //! | launch | one | gap between kernels |
 //!
-//! All but those of DRAM, latency and launches are those of the multiprocessor with the most blocks. Sectors, wavefronts and products of the matrix unit are
-//! counted where the emulator is at hand; else they are those of the code. What a warp executes is the longest path through its code, with
-//! the hot loop as often as its FLOPs need it.
+//! All but those of DRAM, latency and launches are those of the multiprocessor with the most blocks. Sectors, wavefronts and
+//! products of the matrix unit are counted where the emulator is at hand; else they are those of the code. What a warp executes
+//! is the longest path through its code, with the hot loop as often as its FLOPs need it.
 
 use serde::{Deserialize, Serialize};
 

@@ -58,7 +58,8 @@ pub(super) fn interval(finding: &Finding) -> String {
     }
 }
 
-/// One sentence for each reason why something about the map or the images is not determined, then one for each why it is only bounded.
+/// One sentence for each reason why something about the map or the images is not determined, then one for each why it is only
+/// bounded.
 pub fn notes(card: &Card) -> Vec<String> {
     let mut reasons: indexmap::IndexMap<(bool, &str), Vec<String>> = indexmap::IndexMap::new();
     let quantities = Quantity::ALL.iter().map(|&quantity| (quantity.symbols().to_owned(), card.map.get(quantity)));

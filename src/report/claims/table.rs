@@ -4,7 +4,8 @@ use super::super::table::{Cell, Column, Screen, Table};
 use super::words::{Verdict, control_numbers, control_verdict, notices, numbers, verdict};
 use crate::theory::record::Worst;
 
-/// The checks of all claims as a table that fits the screen; of several seeds the worst is shown. `notices` is the detection limit.
+/// The checks of all claims as a table that fits the screen; of several seeds the worst is shown. `notices` is the detection
+/// limit.
 pub fn table(checks: &[Worst], screen: Screen) -> String {
     let several = checks.iter().any(|check| check.seeds > 1);
     let mut columns = vec![Column::wrapped("quantity"), Column::number("predicted"), Column::number("measured")];

@@ -100,9 +100,9 @@ pub(super) fn paragraphs(statement: &str) -> Vec<Paragraph> {
     parts.map(paragraph).collect()
 }
 
-/// The number of claims that hold and of controls that are rejected. A claim holds if all its checks hold and all its controls are rejected.
-/// Controls of one claim with the same name and value are one map of which several checks speak: they count once, as rejected if every check
-/// rejects it. Those of checks that follow from others do not count.
+/// The number of claims that hold and of controls that are rejected. A claim holds if all its checks hold and all its controls
+/// are rejected. Controls of one claim with the same name and value are one map of which several checks speak: they count once,
+/// as rejected if every check rejects it. Those of checks that follow from others do not count.
 pub(super) struct Tally {
     pub(super) claims: usize,
     pub(super) hold: usize,
@@ -156,7 +156,8 @@ pub(super) fn seconds(wall: Duration) -> String {
     if seconds < 9.95 { format!("{seconds:.1} s") } else { format!("{seconds:.0} s") }
 }
 
-/// One sentence that lists what does not hold; None if and only if the evidence of every finding [holds](crate::theory::claim::Evidence::holds).
+/// One sentence that lists what does not hold; None if and only if the evidence of every finding
+/// [holds](crate::theory::claim::Evidence::holds).
 pub fn complaint(findings: &[Finding], checks: &[Worst]) -> Option<String> {
     let mut faults: Vec<String> = checks.iter().flat_map(|check| faults(&check.record)).collect();
     for finding in findings {

@@ -27,8 +27,8 @@ const COLUMNS: [&str; 18] = [
 /// Columns from `score` to `peak`.
 const NUMBERS: usize = 13;
 
-/// The table: a header and one row for each picture, in the order of the rows. UTF-8 with line feeds; fields are quoted as RFC 4180 says.
-/// Numbers have a point and as many digits as it takes to read them back to the bit.
+/// The table: a header and one row for each picture, in the order of the rows. UTF-8 with line feeds; fields are quoted as RFC
+/// 4180 says. Numbers have a point and as many digits as it takes to read them back to the bit.
 ///
 /// # Errors
 /// None that can occur: memory takes every byte.
@@ -72,8 +72,8 @@ fn numbers(judged: &Judged) -> Vec<String> {
     fields
 }
 
-/// A text that no spreadsheet takes for a formula: one that begins with a sign that would start one gets an apostrophe in front, and so does one
-/// that begins with an apostrophe, so that the text itself is known again.
+/// A text that no spreadsheet takes for a formula: one that begins with a sign that would start one gets an apostrophe in front,
+/// and so does one that begins with an apostrophe, so that the text itself is known again.
 fn text(value: &str) -> String {
     let starts = value.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\'']);
     if starts { format!("'{value}") } else { value.to_owned() }

@@ -28,7 +28,8 @@ pub(super) fn outlined(image: &Image, mask: &Array2<bool>) -> Result<Image> {
     Image::from_shape_vec((height, width, 3), values).map_err(|_| differs())
 }
 
-/// Draws the outlines of a mask over a picture whose rows come one after the other. It keeps as many rows as the line is thick, twice.
+/// Draws the outlines of a mask over a picture whose rows come one after the other. It keeps as many rows as the line is thick,
+/// twice.
 pub struct Outliner {
     thickness: usize,
     /// Rows of the picture that are not given out yet, each with its mask.

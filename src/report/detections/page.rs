@@ -21,7 +21,8 @@ const VIEWER: &str = include_str!("viewer.html");
 /// The parts that a browser shows, the one that stands for the picture first.
 const SHOWN: [Part; 4] = [Part::Overlay, Part::Heatmap, Part::Mask, Part::Reconstruction];
 
-/// The content of the page. It shows the files that were saved by links relative to its folder, so that both can be moved together.
+/// The content of the page. It shows the files that were saved by links relative to its folder, so that both can be moved
+/// together.
 pub struct Page<'a> {
     /// All pictures.
     pub rows: &'a [Row],

@@ -1,7 +1,8 @@
 /// Decimals of a score for readers, as on the terminal.
 const DECIMALS: usize = 5;
 
-/// A score and its threshold for readers: with as many decimals as it takes to see which one is larger, so that a verdict never looks wrong.
+/// A score and its threshold for readers: with as many decimals as it takes to see which one is larger, so that a verdict never
+/// looks wrong.
 pub(super) fn beside(score: f64, threshold: f64) -> (String, String) {
     let is_seen = |(a, b): &(String, String)| a.parse::<f64>().ok() > b.parse::<f64>().ok() || score <= threshold;
     let written = |decimals: usize| (format!("{score:.decimals$}"), format!("{threshold:.decimals$}"));

@@ -14,7 +14,8 @@ use super::drawing::{Drawing, Name};
 use crate::disk::bounded;
 use crate::error::{Error, Result};
 
-/// The metrics that are drawn: end of the file's name and title of the chart. The first, the mean of the next two, is what decides between variants.
+/// The metrics that are drawn: end of the file's name and title of the chart. The first, the mean of the next two, is what
+/// decides between variants.
 pub const METRICS: [(&str, &str); 6] = [
     ("validation_decides", "mean of image and pixel AUROC, validation set"),
     ("validation_image_auroc", "image AUROC, validation set"),

@@ -42,7 +42,8 @@ pub(super) struct Case {
 }
 
 impl<'a, B: Backend> Test<'a, B> {
-    /// A model with its evaluation on a category. Without thresholds of its own, the model gets those with the largest F1 on the test set.
+    /// A model with its evaluation on a category. Without thresholds of its own, the model gets those with the largest F1 on the
+    /// test set.
     pub fn new(detector: &'a Detector<B>, category: &'a Category, report: &'a EvaluationReport, pick: Pick) -> Self {
         let cutoffs = detector.cutoffs().or(Cutoffs::best_on_test_set(&report.metrics));
         Self { detector, category, report, cutoffs, pick }

@@ -53,8 +53,8 @@ pub(super) fn steps(set: &TrainingSet, batch: usize) -> Result<Drawing> {
     Ok(Drawing { name: Name::Corruption, stem: Name::Corruption.key().into(), title, caption, images: Vec::new(), content })
 }
 
-/// For each source with a weight, the sample with the largest region among those with a single patch, or else among all with a patch from
-/// it; of equal regions the first.
+/// For each source with a weight, the sample with the largest region among those with a single patch, or else among all with a
+/// patch from it; of equal regions the first.
 fn search(set: &TrainingSet, steps: u64, batch: usize) -> Result<Vec<(Source, Found)>> {
     let wanted = Source::ALL.into_iter().filter(|source| set.corruption.weights.of(*source) > 0.0);
     let mut best: Vec<(Source, Option<Found>)> = wanted.map(|source| (source, None)).collect();

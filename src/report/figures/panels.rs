@@ -139,8 +139,8 @@ fn worst<B: Backend>(test: &Test<'_, B>, name: Name, of_anomalous: bool) -> Resu
     drawing(name, format!("{title} of {}", test.category().name), caption, &cases, figure)
 }
 
-/// The places of the [`WORST`] lowest scores of anomalous images, or of the highest scores of good ones, the worst first; of equal scores
-/// the first.
+/// The places of the [`WORST`] lowest scores of anomalous images, or of the highest scores of good ones, the worst first; of
+/// equal scores the first.
 fn extremes(scores: &[(f64, bool)], of_anomalous: bool) -> Vec<usize> {
     let mut places: Vec<usize> = (0..scores.len()).filter(|&place| scores[place].1 == of_anomalous).collect();
     places.sort_by(|&a, &b| {

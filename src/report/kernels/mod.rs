@@ -52,8 +52,8 @@ fn of_one(title: String, rows: &[Listing]) -> Table {
     table
 }
 
-/// Part of the warps that are resident, and what limits them. A block that needs more than a multiprocessor has is never launched: another kernel
-/// takes its place.
+/// Part of the warps that are resident, and what limits them. A block that needs more than a multiprocessor has is never
+/// launched: another kernel takes its place.
 fn occupancy(row: &Listing) -> String {
     if row.resident_blocks == 0 {
         return format!("no fit: {}", row.limiter.word());

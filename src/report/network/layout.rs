@@ -1,5 +1,5 @@
-//! Where the layers of a network are drawn: the way down in the left column, the lowest resolution in the middle, the way up in the
-//! right column, with the layers of one resolution in one band.
+//! Where the layers of a network are drawn: the way down in the left column, the lowest resolution in the middle, the way up in
+//! the right column, with the layers of one resolution in one band.
 
 use crate::model::{Graph, Node, Role};
 
@@ -114,7 +114,8 @@ impl Layout {
     }
 }
 
-/// The column of every layer: on the right once the network has begun to upsample, in the middle at the lowest resolution before that.
+/// The column of every layer: on the right once the network has begun to upsample, in the middle at the lowest resolution before
+/// that.
 fn columns(graph: &Graph, lowest: Option<(usize, usize)>) -> Vec<Column> {
     let mut is_up = false;
     let column = |node: &Node| {
@@ -128,8 +129,8 @@ fn columns(graph: &Graph, lowest: Option<(usize, usize)>) -> Vec<Column> {
     graph.nodes.iter().map(column).collect()
 }
 
-/// The rows of a band from top to bottom, each with the layers in it. A layer on the left that skips to one on the right is in its row,
-/// if there is room.
+/// The rows of a band from top to bottom, each with the layers in it. A layer on the left that skips to one on the right is in
+/// its row, if there is room.
 fn rows(graph: &Graph, columns: &[Column], band: Option<(usize, usize)>) -> Vec<Vec<usize>> {
     let of = |column: Column| -> Vec<usize> {
         (0..graph.nodes.len()).filter(|&place| columns[place] == column && extent(&graph.nodes[place]) == band).collect()

@@ -22,8 +22,8 @@ const HEAD: (f64, f64) = (7.0, 3.5);
 /// Left edge of the chips with the dilations, from that of the box.
 const CHIPS: f64 = 78.0;
 
-/// The network as an SVG file: a box for every layer with its name, operation, output shape and parameters; the dilations of stacked
-/// dilated convolutions; arrows for the connections. Layers of one resolution share a band.
+/// The network as an SVG file: a box for every layer with its name, operation, output shape and parameters; the dilations of
+/// stacked dilated convolutions; arrows for the connections. Layers of one resolution share a band.
 pub fn network(title: &str, graph: &Graph) -> String {
     let layout = Layout::of(graph, TOP);
     let bands: String = layout.bands.iter().enumerate().map(|(at, band)| band_of(at, band)).collect();

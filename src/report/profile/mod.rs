@@ -1,6 +1,7 @@
 //! What the profiler found, as tables for the terminal, CSV files and sentences.
 //!
-//! `fields` lists the columns of operations and kernels, `words` has the sentences below the tables, `comparison` compares records.
+//! `fields` lists the columns of operations and kernels, `words` has the sentences below the tables, `comparison` compares
+//! records.
 
 mod comparison;
 mod fields;
@@ -23,8 +24,8 @@ pub fn table(profile: &Profile, most: usize, screen: Screen) -> String {
     draw("", &operations(is_short(profile)), &profile.rows, most, screen)
 }
 
-/// The first `most` kernels, those of the longest operations, with a row for all others. Where static shared memory is not known, dynamic
-/// shared memory is shown as `64+`.
+/// The first `most` kernels, those of the longest operations, with a row for all others. Where static shared memory is not known,
+/// dynamic shared memory is shown as `64+`.
 pub fn kernel_table(profile: &Profile, most: usize, screen: Screen) -> String {
     draw("kernels, in the order of the operations above", &kernels(is_short(profile)), &profile.kernels, most, screen)
 }

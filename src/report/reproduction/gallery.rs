@@ -30,8 +30,8 @@ const QUALITY: u8 = 90;
 pub struct Counts {
     /// Images whose score exceeds the image threshold; `None` without one.
     pub images: Option<Confusion>,
-    /// Pixels at working resolution whose heatmap value exceeds the pixel threshold; `None` without one, or where a defect image has no
-    /// mask. Masks are resized by nearest neighbour.
+    /// Pixels at working resolution whose heatmap value exceeds the pixel threshold; `None` without one, or where a defect image
+    /// has no mask. Masks are resized by nearest neighbour.
     pub pixels: Option<Confusion>,
 }
 
@@ -90,8 +90,8 @@ struct Examined {
     truth: Array2<bool>,
 }
 
-/// Writes the gallery of a run into its folder, as [`GALLERY_FOLDER`]`/`[`GALLERY_FILE`]: input, reconstruction, heatmap and truth of every test
-/// image at working resolution. All heatmaps are in memory at once.
+/// Writes the gallery of a run into its folder, as [`GALLERY_FOLDER`]`/`[`GALLERY_FILE`]: input, reconstruction, heatmap and
+/// truth of every test image at working resolution. All heatmaps are in memory at once.
 ///
 /// # Errors
 /// An unreadable image or mask; an image that cannot be inspected; the file cannot be written.
@@ -175,7 +175,8 @@ fn colours(levels: &Levels, scale: Scale) -> Vec<String> {
     values.map(hex).collect()
 }
 
-/// Whether pixels can be judged: every defect has a mask, and they are not all black at working resolution, where small marks can vanish.
+/// Whether pixels can be judged: every defect has a mask, and they are not all black at working resolution, where small marks can
+/// vanish.
 fn has_masks(category: &Category, examined: &[Examined]) -> bool {
     let mut defects = category.test.iter().filter(|test| !test.is_good()).peekable();
     let is_marked = || examined.iter().any(|own| own.truth.iter().any(|&is_anomalous| is_anomalous));

@@ -26,8 +26,8 @@ const WIDEST: f64 = 1e5;
 pub(super) struct Levels(Vec<f64>);
 
 impl Levels {
-    /// Thresholds from the low values of `heatmaps` to their maximum, in equal ratios where all of them are above 0, else in equal
-    /// steps. `own`, the threshold of the model, is one of them.
+    /// Thresholds from the low values of `heatmaps` to their maximum, in equal ratios where all of them are above 0, else in
+    /// equal steps. `own`, the threshold of the model, is one of them.
     pub(super) fn over<'a>(heatmaps: impl IntoIterator<Item = &'a Plane>, own: Option<f64>) -> Self {
         let mut values: Vec<f32> = heatmaps.into_iter().flatten().copied().collect();
         let most = MOST - usize::from(own.is_some());
@@ -64,8 +64,8 @@ fn between(values: &mut [f32], count: usize) -> Vec<f64> {
     (0..count - 1).map(threshold).filter(|&value| value < high).chain([high]).collect()
 }
 
-/// Bytes row by row as base64 of a zlib stream (RFC 1950) of their second differences `v - left - above + above left` (modulo 256),
-/// which are small where a map is smooth.
+/// Bytes row by row as base64 of a zlib stream (RFC 1950) of their second differences `v - left - above + above left` (modulo
+/// 256), which are small where a map is smooth.
 ///
 /// # Errors
 /// None in practice: the stream is written to memory.

@@ -1,4 +1,5 @@
-//! The report of a reproduction: an HTML page that compares the results with published numbers, and a gallery in which thresholds can be moved.
+//! The report of a reproduction: an HTML page that compares the results with published numbers, and a gallery in which thresholds
+//! can be moved.
 
 pub mod gallery;
 mod levels;

@@ -24,9 +24,9 @@ const SUBTITLE: &str = "Self-supervised autoencoders on every category and seed,
 /// What a protocol line says about each thing that the paper does not do.
 const DEPARTURE: &str = "not in the paper";
 
-/// Path and content of `index.html` in `out`, the folder of the report. The page needs the galleries of the runs, which lie below it as
-/// [`record`](super::gallery::record) wrote them, and nothing else; a run without a gallery is listed without one. The bytes depend on the report and
-/// on which galleries exist.
+/// Path and content of `index.html` in `out`, the folder of the report. The page needs the galleries of the runs, which lie below
+/// it as [`record`](super::gallery::record) wrote them, and nothing else; a run without a gallery is listed without one. The
+/// bytes depend on the report and on which galleries exist.
 ///
 /// # Errors
 /// None that can occur: the published numbers are part of the program.

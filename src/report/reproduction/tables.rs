@@ -33,7 +33,8 @@ pub(super) fn percent(value: f64) -> String {
     format!("{:.1}", 100.0 * value)
 }
 
-/// Mean and spread in %. A cell without a spread has an empty place for one if others of its column have one, so that the means are in line.
+/// Mean and spread in %. A cell without a spread has an empty place for one if others of its column have one, so that the means
+/// are in line.
 fn spread(spread: Option<&Spread>, has_place: bool) -> String {
     let mean = spread.map_or(NONE.to_owned(), |spread| percent(spread.mean));
     match spread.and_then(|spread| spread.deviation) {
@@ -104,7 +105,8 @@ fn mean_cell(report: &Report, name: &str) -> String {
     }
 }
 
-/// Image AUROC on a line: a dot for the mean of the seeds on a bar from the lowest to the highest, and rings for published numbers.
+/// Image AUROC on a line: a dot for the mean of the seeds on a bar from the lowest to the highest, and rings for published
+/// numbers.
 fn plot(category: &CategoryReport, methods: &[&Method]) -> String {
     let place = |percent: f64| (100.0 * (percent - LEFT) / (100.0 - LEFT)).clamp(0.0, 100.0);
     let ring = |method: &&Method| {

@@ -14,8 +14,8 @@ const DISTANCES: [f64; 11] = [3.0, 10.0, 20.0, 32.0, 46.0, 62.0, 82.0, 106.0, 13
 const FAR: f64 = 8.0;
 /// Lines are avoided as a chain of squares with this half side in pixels.
 const HALF: f64 = 4.0;
-/// The cost of covering text or leaving the chart, a square of another label's line, a dot, a ring, and a square of a roof. A pixel of
-/// distance costs 1.
+/// The cost of covering text or leaving the chart, a square of another label's line, a dot, a ring, and a square of a roof. A
+/// pixel of distance costs 1.
 const TEXT_COST: f64 = 1e4;
 const LINE_COST: f64 = 2e3;
 pub(super) const DOT_COST: f64 = 500.0;

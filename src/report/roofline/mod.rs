@@ -1,9 +1,11 @@
-//! Roofline: every operation as a dot below the peaks of memory and arithmetic. The heaviest are labelled, and every dot has a tooltip.
+//! Roofline: every operation as a dot below the peaks of memory and arithmetic. The heaviest are labelled, and every dot has a
+//! tooltip.
 //!
-//! A dot is at the FLOPs that were executed. Where the formula counts more, a line leads to a ring at those: both have the same bytes
-//! and the same time, so the line is parallel to the roof of memory.
+//! A dot is at the FLOPs that were executed. Where the formula counts more, a line leads to a ring at those: both have the same
+//! bytes and the same time, so the line is parallel to the roof of memory.
 //!
-//! The file has two drawings of the same operations, one for wide pictures and one for phones; style rules show the one that fits.
+//! The file has two drawings of the same operations, one for wide pictures and one for phones; style rules show the one that
+//! fits.
 
 mod dots;
 mod labels;

@@ -7,8 +7,8 @@ use crate::report::profile::bound_by;
 /// Rows with a smaller share of the time, in percent, are not drawn: they are many and would stretch the axes.
 pub(super) const MIN_PERCENT: f64 = 0.1;
 
-/// An outline in the background colour keeps labels legible, in light and dark mode. A picture that is shown in at most 600 pixels has
-/// the narrow drawing.
+/// An outline in the background colour keeps labels legible, in light and dark mode. A picture that is shown in at most 600
+/// pixels has the narrow drawing.
 pub(super) const STYLE: &str = "<style>.name{paint-order:stroke;stroke:#fff;stroke-width:3px;stroke-linejoin:round}\
     @media(prefers-color-scheme:dark){.name{stroke:#14161a}}.narrow{display:none}\
     @media(max-width:600px){.wide{display:none}.narrow{display:inline}}</style>";

@@ -42,7 +42,8 @@ pub struct Configs {
 }
 
 impl Configs {
-    /// The base from these files, later ones over earlier ones; without any, that of the program. `steps` overrides `train.steps`.
+    /// The base from these files, later ones over earlier ones; without any, that of the program. `steps` overrides
+    /// `train.steps`.
     ///
     /// # Errors
     /// A file that cannot be read.
@@ -116,8 +117,8 @@ mod tests {
         assert_eq!(Config::read(&path).unwrap(), Config::default());
     }
 
-    /// Textures are flipped and turned, four objects are rotated a little, and nothing else is augmented; a category changes nothing else of the
-    /// base but how images are fitted.
+    /// Textures are flipped and turned, four objects are rotated a little, and nothing else is augmented; a category changes
+    /// nothing else of the base but how images are fitted.
     #[test]
     fn categories_differ_from_the_base_in_augmentation_and_fit_only() {
         let configs = Configs::new(&[], None).unwrap();

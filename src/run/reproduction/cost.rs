@@ -24,7 +24,8 @@ pub struct Cost {
     pub wall_seconds: f64,
     /// Processor time of all threads; none where the system does not tell.
     pub cpu_seconds: Option<f64>,
-    /// Peak memory of the process, in bytes; that of earlier runs of the same process counts. None where the system does not tell.
+    /// Peak memory of the process, in bytes; that of earlier runs of the same process counts. None where the system does not
+    /// tell.
     pub peak_bytes: Option<u64>,
 }
 

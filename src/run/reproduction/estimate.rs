@@ -11,7 +11,7 @@ use super::report::run_folder;
 use crate::data::AugmentConfig;
 use crate::error::Result;
 use crate::ops::Backend;
-use crate::run::{Config, LOG_FILE, Log, load_training_set, time_step};
+use crate::run::{Config, LOG_FILE, Log, LogLine, load_training_set, time_step};
 
 /// What a few timed steps say about the runs of a plan.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,8 +23,8 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// Times a few steps for the first of the runs whose trainings are alike: the same config but for seed, steps and augmentation. A run that
-    /// cannot be loaded, and so will fail, counts as the slowest of the others.
+    /// Times a few steps for the first of the runs whose trainings are alike: the same config but for seed, steps and
+    /// augmentation. A run that cannot be loaded, and so will fail, counts as the slowest of the others.
     ///
     /// # Errors
     /// A config that is not valid.
@@ -49,7 +49,8 @@ impl Estimate {
         Ok(Self { step_times, peak_bytes: peak_bytes() })
     }
 
-    /// Training time of the steps that are left in `runs`, the same runs in the same order, of `steps` each; none if no run could be timed.
+    /// Training time of the steps that are left in `runs`, the same runs in the same order, of `steps` each; none if no run could
+    /// be timed.
     ///
     /// # Errors
     /// The log of a run cannot be read.
@@ -57,9 +58,14 @@ impl Estimate {
         let Ok(step_times) = &self.step_times else { return Ok(None) };
         let mut seconds = 0.0;
         for (run, time) in runs.iter().zip(step_times) {
+            let (log, mut done) = (run_folder(&folders.out, &run.category, run.seed).join(LOG_FILE), 0);
+            let read = Log::each(&log, |line| {
+                if let LogLine::Step(entry) = line {
+                    done = entry.step
+                }
+            });
             // A training puts a log aside that cannot be read.
-            let log = Log::read(&run_folder(&folders.out, &run.category, run.seed).join(LOG_FILE)).unwrap_or_default();
-            let done = log.last().map_or(0, |entry| entry.step);
+            let done = read.map_or(0, |()| done);
             seconds += time.as_secs_f64() * steps.saturating_sub(done) as f64;
         }
         Ok(Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)))

@@ -13,8 +13,8 @@ use crate::detect::{Detector, Resolution};
 use crate::error::{Error, Result};
 use crate::ops::Backend;
 use crate::run::{
-    CONFIG_FILE, Config, EvaluationReport, ImageCounts, LOG_FILE, Log, LogEntry, METRICS_FILE, MODEL_FILE, Measured, Outcome,
-    PartialReport, TestSet, TrainingJob, ValidationReport, check_evaluation_memory, evaluate_test_set, has_checkpoint,
+    CONFIG_FILE, Config, EvaluationReport, ImageCounts, LOG_FILE, Log, LogEntry, METRICS_FILE, MODEL_FILE, Measured, MetricsFile,
+    Outcome, PartialReport, TestSet, TrainingJob, ValidationReport, check_evaluation_memory, evaluate_test_set, has_checkpoint,
     validate_detector,
 };
 
@@ -35,7 +35,8 @@ pub trait Watcher<B: Backend> {
     /// The training is done.
     fn trained(&mut self);
 
-    /// The test set is evaluated, and nothing of it written yet. `report` is missing where the test set does not define all metrics.
+    /// The test set is evaluated, and nothing of it written yet. `report` is missing where the test set does not define all
+    /// metrics.
     ///
     /// # Errors
     /// A file cannot be written.
@@ -72,7 +73,8 @@ impl Folders {
     }
 }
 
-/// The result of a run that is done; none if it is not. A run is done if its `run.json` and, if it has a test set, its `metrics.json` are complete.
+/// The result of a run that is done; none if it is not. A run is done if its `run.json` and, if it has a test set, its
+/// `metrics.json` are complete.
 ///
 /// # Errors
 /// The run is of another config, with the keys that differ.
@@ -97,7 +99,8 @@ fn check_config(folder: &Path, config: &Config) -> Result<()> {
     }
 }
 
-/// Makes one run, from where an earlier process left it. `None` if `stop` was set while it trained; a checkpoint then holds the steps done.
+/// Makes one run, from where an earlier process left it. `None` if `stop` was set while it trained; a checkpoint then holds the
+/// steps done.
 ///
 /// # Errors
 /// Missing or unreadable images; a loss that is not finite; a file that cannot be written; another config in the folder.
@@ -168,7 +171,7 @@ fn results<B: Backend>(
     let (category, skipped) = (&test_set.category, job.skipped());
     let skipped_train = skipped.map_or(0, |share| share.skipped);
     let images = ImageCounts { train, held_out, skipped_train, ..test_set.counts };
-    let mut notes = notes::of_training(&Log::lines(&folder.join(LOG_FILE)).unwrap_or_default());
+    let mut notes = notes::of_training(&Log::last_warnings(&folder.join(LOG_FILE)).unwrap_or_default());
     notes.extend(images.gaps(category));
     notes.extend(skipped.map(|share| format!("training set: {share}")));
     notes.extend(test_set.skipped().map(|sentence| format!("test set: {sentence}")));

@@ -26,8 +26,8 @@ impl Merge {
     /// Reads the shards in these folders, to be joined in `out`. Nothing is written.
     ///
     /// # Errors
-    /// `out` is one of the shards or holds another plan; a folder without a plan; shards of different plans or of other images, with the
-    /// fields that differ; runs that two shards have, or that none has.
+    /// `out` is one of the shards or holds another plan; a folder without a plan; shards of different plans or of other images,
+    /// with the fields that differ; runs that two shards have, or that none has.
     pub fn new(shards: &[PathBuf], out: &Path) -> Result<Self> {
         let plans = shards.iter().map(|folder| Ok((folder, read_plan(folder)?))).collect::<Result<Vec<_>>>()?;
         let [(first, plan), others @ ..] = &plans[..] else { return Err(Error::argument("there is no shard to merge")) };
@@ -53,8 +53,8 @@ impl Merge {
         }
     }
 
-    /// Copies the folders of the runs and writes the plan into `out`, without weights, checkpoints and the images of the validation sets. The
-    /// caller should hold the lock on `out`.
+    /// Copies the folders of the runs and writes the plan into `out`, without weights, checkpoints and the images of the
+    /// validation sets. The caller should hold the lock on `out`.
     ///
     /// # Errors
     /// A file that cannot be copied or written.

@@ -1,11 +1,11 @@
 //! What is unusual in a training and its held-out images, and what follows from it, in sentences for the report.
 
 use crate::detect::{Settings, ThresholdReport};
-use crate::run::{ImageCounts, Log, LogLine};
+use crate::run::{ImageCounts, WarningEntry};
 
 /// What looked wrong during the training: the last warning of each kind, so that a result of such a run is not taken for another.
-pub(super) fn of_training(log: &[LogLine]) -> Vec<String> {
-    Log::last_warnings(log).iter().map(|entry| format!("warning during the training: {}", entry.message)).collect()
+pub(super) fn of_training(warnings: &[WarningEntry]) -> Vec<String> {
+    warnings.iter().map(|entry| format!("warning during the training: {}", entry.message)).collect()
 }
 
 /// Sentences about the images that set the thresholds. `files` is the number of images in `train/good`.
@@ -28,7 +28,7 @@ pub(super) fn of_held_out(counts: &ImageCounts, files: usize, settings: &Setting
 mod tests {
     use super::*;
     use crate::detect::{Calibration, Source, Thresholds};
-    use crate::run::{WarningEntry, WarningKind};
+    use crate::run::WarningKind;
     use std::num::NonZeroU32;
 
     #[test]
@@ -49,17 +49,12 @@ mod tests {
     }
 
     #[test]
-    fn the_last_warning_of_each_kind_is_noted() {
-        let warning = |step, warning| {
-            LogLine::Warning(WarningEntry { step, warning, value: 0.0, reference: 1.0, message: format!("at step {step}") })
-        };
-        let log = [
-            warning(100, WarningKind::ConstantOutput),
-            warning(150, WarningKind::RisingLoss),
-            warning(200, WarningKind::ConstantOutput),
-        ];
+    fn warnings_of_the_training_are_noted() {
+        let warning =
+            |step, warning| WarningEntry { step, warning, value: 0.0, reference: 1.0, message: format!("at step {step}") };
+        let warnings = [warning(150, WarningKind::RisingLoss), warning(200, WarningKind::ConstantOutput)];
         let expected = ["warning during the training: at step 150", "warning during the training: at step 200"];
-        assert_eq!(of_training(&log), expected);
+        assert_eq!(of_training(&warnings), expected);
         assert!(of_training(&[]).is_empty());
     }
 }

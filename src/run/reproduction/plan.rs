@@ -160,7 +160,8 @@ impl Plan {
         write_json(&folder.join(PLAN_FILE), self)
     }
 
-    /// Everything in which two plans differ although their runs can only be reported together if they agree, with these names of the plans.
+    /// Everything in which two plans differ although their runs can only be reported together if they agree, with these names of
+    /// the plans.
     ///
     /// # Errors
     /// A config that is not valid.

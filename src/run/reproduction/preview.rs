@@ -6,8 +6,8 @@ use super::execute::Folders;
 use super::plan::PlannedRun;
 use crate::data::{Category, SkippedShare};
 
-/// Memory of the evaluation for each pixel of a test set: its score (4 bytes), its ground truth (4), and both once more to be sorted (8);
-/// measured on 63 million pixels: 17.
+/// Memory of the evaluation for each pixel of a test set: its score (4 bytes), its ground truth (4), and both once more to be
+/// sorted (8); measured on 63 million pixels: 17.
 const BYTES_PER_PIXEL: u64 = 17;
 
 /// What the data of a plan say before anything is trained.
@@ -22,7 +22,8 @@ pub struct Preview {
 }
 
 impl Preview {
-    /// Lists the images of all categories of these runs, and reads the headers of the test images. Damage beyond the header is not found.
+    /// Lists the images of all categories of these runs, and reads the headers of the test images. Damage beyond the header is
+    /// not found.
     pub fn of(runs: &[PlannedRun], folders: &Folders) -> Self {
         let categories: BTreeSet<&String> = runs.iter().map(|run| &run.category).collect();
         let mut own = Self::default();

@@ -15,7 +15,8 @@ pub const TABLES_FILE: &str = "tables.csv";
 pub const COSTS_FILE: &str = "costs.csv";
 /// File name of the page.
 pub const PAGE_FILE: &str = "index.html";
-/// Folder in a run's folder for images that the page shows. They are written while data and weights are at hand, and `--merge` copies them.
+/// Folder in a run's folder for images that the page shows. They are written while data and weights are at hand, and `--merge`
+/// copies them.
 pub const GALLERY_FOLDER: &str = "gallery";
 
 /// The folder of a run below that of the report: `CATEGORY/seed-S`. It has everything that `train` and `evaluate` write.

@@ -12,7 +12,8 @@ use crate::error::{Error, Result};
 /// Paths and contents of files that are not written yet.
 type Files = Vec<(PathBuf, Vec<u8>)>;
 
-/// The report of those runs of a plan that are done, with paths and contents of `report.json`, `tables.csv` and `costs.csv` in `out`.
+/// The report of those runs of a plan that are done, with paths and contents of `report.json`, `tables.csv` and `costs.csv` in
+/// `out`.
 ///
 /// # Errors
 /// The cost of a run cannot be read.

@@ -38,12 +38,13 @@ pub enum Ended {
 }
 
 impl Session {
-    /// Continues the plan of an earlier process in the output folder, or begins one. With a budget the number of steps is chosen so that all
-    /// trainings together take this time; a plan that was begun keeps its steps, however fast the machine is today. Writes nothing.
+    /// Continues the plan of an earlier process in the output folder, or begins one. With a budget the number of steps is chosen
+    /// so that all trainings together take this time; a plan that was begun keeps its steps, however fast the machine is today.
+    /// Writes nothing.
     ///
     /// # Errors
-    /// A folder or category that does not exist, a config that is not valid; the folder holds runs of another plan or of other images; no run
-    /// can be timed and there is a budget.
+    /// A folder or category that does not exist, a config that is not valid; the folder holds runs of another plan or of other
+    /// images; no run can be timed and there is a budget.
     pub fn open<B: Backend>(
         backend: &B,
         precision: &str,
@@ -83,8 +84,8 @@ impl Session {
         &self.folders
     }
 
-    /// Writes the plan and makes the runs that are left. A run that fails is reported to `watcher`, and the others are made. Setting `stop` ends
-    /// the session after the current step, with a checkpoint.
+    /// Writes the plan and makes the runs that are left. A run that fails is reported to `watcher`, and the others are made.
+    /// Setting `stop` ends the session after the current step, with a checkpoint.
     ///
     /// # Errors
     /// A file cannot be written or read; an error of `watcher`.

@@ -16,8 +16,8 @@ use super::statistics::larger;
 use crate::error::{Error, Result};
 use crate::rng::Stream;
 
-/// Square root of the sum of squares: `‖a‖` of a vector, `‖A‖_F` of a matrix. Scaled so that nothing overflows or underflows; NaN if
-/// an element is NaN.
+/// Square root of the sum of squares: `‖a‖` of a vector, `‖A‖_F` of a matrix. Scaled so that nothing overflows or underflows; NaN
+/// if an element is NaN.
 pub fn norm<D: Dimension>(a: &ArrayRef<f64, D>) -> f64 {
     let largest = a.iter().map(|value| value.abs()).fold(0.0, larger);
     if largest == 0.0 || !largest.is_finite() {

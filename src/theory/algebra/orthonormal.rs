@@ -5,8 +5,8 @@ use super::{columns, from_columns, norm, square_norm};
 /// A vector that shrinks below this fraction of its length depends linearly on the others.
 const DEPENDENT: f64 = 1e-10;
 
-/// An orthonormal basis of the span of the columns of `vectors`, one column per dimension; columns that depend on earlier ones add none.
-/// Gram-Schmidt, each vector twice ("twice is enough", Kahan).
+/// An orthonormal basis of the span of the columns of `vectors`, one column per dimension; columns that depend on earlier ones
+/// add none. Gram-Schmidt, each vector twice ("twice is enough", Kahan).
 pub fn orthonormal_basis(vectors: &ArrayRef2<f64>) -> Array2<f64> {
     let mut basis = Vec::new();
     for vector in columns(vectors) {

@@ -3,8 +3,8 @@ use ndarray::{Array2, ArrayRef2, s};
 use super::{norm, side};
 use crate::error::{Error, Result};
 
-/// Pivots below this many n ε ‖A‖ are zero up to rounding: in 20,000 random integer matrices of deficient rank, with up to 9 rows,
-/// the smallest pivot reached 40 n ε ‖A‖.
+/// Pivots below this many n ε ‖A‖ are zero up to rounding: in 20,000 random integer matrices of deficient rank, with up to 9
+/// rows, the smallest pivot reached 40 n ε ‖A‖.
 const ROUNDING: f64 = 128.0;
 
 /// X with `A X = B` for A `[n, n]` and B `[n, k]`, by elimination with row pivots.

@@ -1,5 +1,5 @@
-//! A small instance of every manifold of the library, with samples away from the points where it is not smooth. C1 and C7 are measured on
-//! these.
+//! A small instance of every manifold of the library, with samples away from the points where it is not smooth. C1 and C7 are
+//! measured on these.
 
 use std::sync::Arc;
 

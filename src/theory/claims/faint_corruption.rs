@@ -42,8 +42,8 @@ pub(super) struct Task {
 }
 
 impl Task {
-    /// C of a corruption that leaves no tangent space of the circle invariant: stronger along one direction, which is neither in the plane of
-    /// the circle nor orthogonal to it.
+    /// C of a corruption that leaves no tangent space of the circle invariant: stronger along one direction, which is neither in
+    /// the plane of the circle nor orthogonal to it.
     pub(super) fn oblique() -> Self {
         let along = array![1.0, 0.4, -0.2, 0.5];
         let along = &along / norm(&along);

@@ -1,5 +1,5 @@
-//! The claims, one folder each. `statement.md` in the folder is the claim in the notation of `paper/theory.md`, with its controls; it
-//! is this documentation and what `verify --describe` prints.
+//! The claims, one folder each. `statement.md` in the folder is the claim in the notation of `paper/theory.md`, with its
+//! controls; it is this documentation and what `verify --describe` prints.
 
 mod all_manifolds;
 pub mod c10_idempotence_and_orthogonality;
@@ -55,7 +55,8 @@ pub fn find<T: AsRef<str>>(ids: &[T]) -> Result<Vec<&'static Claim>> {
     among(&ALL, ids)
 }
 
-/// The claims of `claims` with these ids, in their order and each once; all of them if `ids` is empty. Case and spaces around an id do not matter.
+/// The claims of `claims` with these ids, in their order and each once; all of them if `ids` is empty. Case and spaces around an
+/// id do not matter.
 ///
 /// # Errors
 /// An unknown id; the message lists the known ones.

@@ -16,7 +16,8 @@ pub(super) fn schedule(steps: u64, rate: f64) -> OptimiserConfig {
     OptimiserConfig { steps, learning_rate: rate, warmup_steps: steps / 20, final_lr_fraction: 0.0, ..OptimiserConfig::default() }
 }
 
-/// Takes all steps of `config` on the weights of `model`. `record` records the loss of a step (counted from 0) and returns it with the nodes of the weights.
+/// Takes all steps of `config` on the weights of `model`. `record` records the loss of a step (counted from 0) and returns it
+/// with the nodes of the weights.
 pub(super) fn minimise<B: Backend, M: AsMut<[Tensor<B>]>>(
     backend: &B,
     config: OptimiserConfig,

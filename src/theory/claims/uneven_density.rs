@@ -9,8 +9,8 @@ use crate::theory::algebra::norm;
 use crate::theory::derivative::central_differences;
 use crate::theory::manifold::{Ellipse, Manifold, Torus};
 
-/// Half of the width of a quadrature around π(y), in σ, and the nodes along it. The posterior is wider than σ by a factor of at most √2 for y
-/// within half of the reach, and the trapezoidal rule converges exponentially.
+/// Half of the width of a quadrature around π(y), in σ, and the nodes along it. The posterior is wider than σ by a factor of at
+/// most √2 for y within half of the reach, and the trapezoidal rule converges exponentially.
 const HALF_WIDTH: f64 = 12.0;
 const NODES: i32 = 60;
 /// Steps of central differences of π, and of what is made of them.
@@ -123,8 +123,8 @@ impl Uneven {
         }
     }
 
-    /// H, the trace of the second fundamental form, in closed form. On the ellipse it has the length ab/speed³; on the torus it is the sum of the
-    /// curvatures 1/r and cos(w)/(R + r cos(w)). It points inwards, but for the inner side of the torus.
+    /// H, the trace of the second fundamental form, in closed form. On the ellipse it has the length ab/speed³; on the torus it
+    /// is the sum of the curvatures 1/r and cos(w)/(R + r cos(w)). It points inwards, but for the inner side of the torus.
     pub(super) fn curvature(&self, angles: &[f64]) -> Array1<f64> {
         let speeds = self.speeds(angles);
         match self {

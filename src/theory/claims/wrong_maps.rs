@@ -11,8 +11,8 @@ pub(super) fn halfway(manifold: &dyn Manifold, y: &Array1<f64>) -> Result<Array1
     Ok(0.5 * (y + &manifold.project_point(y)?))
 }
 
-/// `π(y + ‖w‖^order A w)` with `w = y - π(y)`: fixes D and is idempotent, but is not π. Its Jacobian on D is `P_T + P_T A P_N` for
-/// order 0 and `P_T` for higher orders.
+/// `π(y + ‖w‖^order A w)` with `w = y - π(y)`: fixes D and is idempotent, but is not π. Its Jacobian on D is `P_T + P_T A P_N`
+/// for order 0 and `P_T` for higher orders.
 pub(super) fn tilted(manifold: &dyn Manifold, tilt: &Array2<f64>, order: i32, y: &Array1<f64>) -> Result<Array1<f64>> {
     let w = y - manifold.project_point(y)?;
     manifold.project_point(&(y + norm(&w).powi(order) * tilt.dot(&w)))

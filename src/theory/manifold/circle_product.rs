@@ -9,9 +9,9 @@ use crate::rng::Stream;
 /// A product of k circles about 0, of radius r_i in the plane of the coordinates (2i, 2i+1): dimension k in R^{2k}.
 /// Two circles make a Clifford torus.
 ///
-/// π acts on each plane separately, `r_i (y_2i, y_2i+1) / ‖(y_2i, y_2i+1)‖`. Where the component of y in a plane is 0, all points of
-/// that circle are equally near and [`Manifold::project_point`] returns an error. The distance from D to these points is min r_i,
-/// which is the reach. Samples are uniform.
+/// π acts on each plane separately, `r_i (y_2i, y_2i+1) / ‖(y_2i, y_2i+1)‖`. Where the component of y in a plane is 0, all points
+/// of that circle are equally near and [`Manifold::project_point`] returns an error. The distance from D to these points is min
+/// r_i, which is the reach. Samples are uniform.
 #[derive(Clone, Debug)]
 pub struct CircleProduct {
     radii: Array1<f64>,

@@ -11,8 +11,8 @@ use crate::rng::Stream;
 /// `(a p / (s + a²))² + (b q / (s + b²))² = 1` (Eberly, *Distance from a point to an ellipse*). Bisection finds it.
 ///
 /// Only points of the major axis with |p| < (a² - b²)/a (for a circle: its centre) have more than one nearest point, and
-/// [`Manifold::project_point`] returns an error there. The ends of that segment are the centres of curvature of the vertices (±a, 0),
-/// where the radius of curvature is smallest, b²/a. No other point of the segment is nearer to D, so the reach is b²/a.
+/// [`Manifold::project_point`] returns an error there. The ends of that segment are the centres of curvature of the vertices (±a,
+/// 0), where the radius of curvature is smallest, b²/a. No other point of the segment is nearer to D, so the reach is b²/a.
 /// Samples are uniform in arc length.
 #[derive(Clone, Debug)]
 pub struct Ellipse {

@@ -12,8 +12,8 @@ use crate::theory::algebra::{Svd, columns, complement, from_columns, gaussian_ma
 /// `k (m + n - k)`.
 ///
 /// π(Y) is the truncated singular value decomposition `Σ_{i≤k} σ_i u_i v_iᵀ` (Eckart, Young 1936), unique if and only if
-/// `σ_k > σ_{k+1}`. [`Manifold::project_point`] returns an error if the two are equal up to rounding. That includes σ_k = 0, where
-/// Y has lower rank and no point of D is nearest, because D is not closed.
+/// `σ_k > σ_{k+1}`. [`Manifold::project_point`] returns an error if the two are equal up to rounding. That includes σ_k = 0,
+/// where Y has lower rank and no point of D is nearest, because D is not closed.
 ///
 /// The reach is 0, because a small change can make σ_k and σ_{k+1} equal where σ_k is small. The reach at a point X
 /// ([`Manifold::local_reach`]) is `σ_k(X) / √2`, the distance to the nearest matrix with σ_k = σ_{k+1}. Normal vectors V may be
@@ -32,7 +32,8 @@ impl FixedRank {
     /// The `rows x columns` matrices of rank `rank`.
     ///
     /// # Errors
-    /// The rank is 0 or not below both dimensions (D would be open and have the dimension of the space); there are too many values.
+    /// The rank is 0 or not below both dimensions (D would be open and have the dimension of the space); there are too many
+    /// values.
     pub fn new(rows: usize, columns: usize, rank: usize) -> Result<Self> {
         if !(1..rows.min(columns)).contains(&rank) {
             return Err(Error::argument(format!(

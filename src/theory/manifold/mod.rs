@@ -70,12 +70,13 @@ pub trait Manifold: Send + Sync {
     /// As [`Manifold::project_point`].
     fn tangent_basis(&self, x: &Array1<f64>) -> Result<Array2<f64>>;
 
-    /// The reach of D: every point nearer than this to D has a unique nearest point. Where the exact value is not known, a positive
-    /// lower bound (the manifold says so); infinite for a convex D.
+    /// The reach of D: every point nearer than this to D has a unique nearest point. Where the exact value is not known, a
+    /// positive lower bound (the manifold says so); infinite for a convex D.
     fn reach(&self) -> f64;
 
     /// The reach of D at `x` on D (Federer 1959): every point of the open ball of this radius about x has a unique nearest
-    /// point, so `π(x + v) = x` for every shorter normal vector v. At least [`Manifold::reach`], and positive even where that is 0.
+    /// point, so `π(x + v) = x` for every shorter normal vector v. At least [`Manifold::reach`], and positive even where that is
+    /// 0.
     ///
     /// # Errors
     /// As [`Manifold::project_point`].

@@ -12,17 +12,17 @@ const ZERO: f64 = 1e-10;
 /// The cone of positive semidefinite symmetric n x n matrices, n ≥ 2, in the space of all n x n matrices. A point is the vector
 /// of n² values in row-major order.
 ///
-/// π(Y) takes the symmetric part of Y and sets its negative eigenvalues to 0 (Higham 1988). D is closed and convex, so π is defined everywhere
-/// and the reach is infinite.
+/// π(Y) takes the symmetric part of Y and sets its negative eigenvalues to 0 (Higham 1988). D is closed and convex, so π is
+/// defined everywhere and the reach is infinite.
 ///
 /// D is not one smooth manifold. The matrices of each rank r form one, of dimension `r n - r (r-1) / 2`. This type is set to one
 /// rank k: its samples are `G Gᵀ` with Gaussian G (n x k), of rank k.
 /// * [`Manifold::dimension`] is the dimension at rank k.
 /// * The tangent and normal spaces at x are those of the matrices that have the rank of x. If that is k they have `dimension` and
 ///   `n² - dimension` columns. The residual y - π(y) is orthogonal to the tangent space at π(y) whatever its rank.
-/// * For k = n everything is as for any manifold. For k < n the samples are on the boundary of the cone: `π(x + v) = x` holds only for
-///   v in the normal cone `{ A - P : A skew, P positive semidefinite, P x = 0 }`, and π has only one-sided derivatives, the
-///   nearest points in the tangent cone.
+/// * For k = n everything is as for any manifold. For k < n the samples are on the boundary of the cone: `π(x + v) = x` holds
+///   only for v in the normal cone `{ A - P : A skew, P positive semidefinite, P x = 0 }`, and π has only one-sided derivatives,
+///   the nearest points in the tangent cone.
 #[derive(Clone, Debug)]
 pub struct PositiveSemidefinite {
     n: usize,

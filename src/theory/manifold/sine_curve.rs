@@ -15,15 +15,15 @@ const HALF_PERIODS: f64 = 3.0;
 /// The curve `t ↦ (t, sin t)`, t in R, in R²; dimension 1.
 ///
 /// The curve is symmetric about the lines `x = π/2 + kπ`. So if y = (p, q) lies between two of them, |p - kπ| < π/2, its nearest
-/// point does too: otherwise the mirror image would be nearer. With v = t - kπ, u = p - kπ and q' = (-1)ᵏ q, the nearest point is a
-/// root of `g(v) = v - u + (sin v - q') cos v`. g is negative at -π/2 and positive at π/2. Its derivative
-/// `2 cos² v + q' sin v` is a concave parabola in sin v with the values ∓q' at the ends, so it changes sign at most once and g has
-/// exactly one root. The nearest point is unique, and bisection finds it.
+/// point does too: otherwise the mirror image would be nearer. With v = t - kπ, u = p - kπ and q' = (-1)ᵏ q, the nearest point is
+/// a root of `g(v) = v - u + (sin v - q') cos v`. g is negative at -π/2 and positive at π/2. Its derivative
+/// `2 cos² v + q' sin v` is a concave parabola in sin v with the values ∓q' at the ends, so it changes sign at most once and g
+/// has exactly one root. The nearest point is unique, and bisection finds it.
 ///
 /// On the lines themselves it is unique on the side of the crest, and on the other side down to height 0, the centre of curvature
-/// of the crest. Beyond that two mirror images are nearest, and [`Manifold::project_point`] returns an error (also within rounding
-/// of the line). The ends of these half lines have distance 1 from D and all other points of them are farther away. So the reach is
-/// 1, which is also the smallest radius of curvature `(1 + cos² t)^{3/2} / |sin t|`.
+/// of the crest. Beyond that two mirror images are nearest, and [`Manifold::project_point`] returns an error (also within
+/// rounding of the line). The ends of these half lines have distance 1 from D and all other points of them are farther away. So
+/// the reach is 1, which is also the smallest radius of curvature `(1 + cos² t)^{3/2} / |sin t|`.
 ///
 /// Samples are uniform in arc length over three periods about 0.
 #[derive(Clone, Copy, Debug, Default)]

@@ -7,8 +7,8 @@ use crate::theory::algebra::{complement, gaussian_vector, normalised};
 
 /// The sphere of radius R about 0 in Rⁿ, n ≥ 2, of dimension n-1; for n = 2 a circle.
 ///
-/// `π(y) = R y / ‖y‖`. The centre is the only point without a unique nearest point, so [`Manifold::project_point`] returns an error
-/// there and the reach is R. Samples are uniform.
+/// `π(y) = R y / ‖y‖`. The centre is the only point without a unique nearest point, so [`Manifold::project_point`] returns an
+/// error there and the reach is R. Samples are uniform.
 #[derive(Clone, Debug)]
 pub struct Sphere {
     n: usize,

@@ -6,8 +6,8 @@ use crate::error::{Error, Result};
 use crate::rng::Stream;
 use crate::theory::algebra::{columns, complement, from_columns, gaussian_vector, svd};
 
-/// The n x k matrices with orthonormal columns, `XᵀX = I`, 1 ≤ k ≤ n; for k = n the orthogonal group O(n), with both its components.
-/// A point is the vector of n k values in row-major order; the dimension is `n k - k (k+1) / 2`.
+/// The n x k matrices with orthonormal columns, `XᵀX = I`, 1 ≤ k ≤ n; for k = n the orthogonal group O(n), with both its
+/// components. A point is the vector of n k values in row-major order; the dimension is `n k - k (k+1) / 2`.
 ///
 /// π(Y) is the polar factor `U Vᵀ` of `Y = U Σ Vᵀ` (Fan, Hoffman 1955), unique if and only if Y has rank k; otherwise
 /// [`Manifold::project_point`] returns an error. A matrix of lower rank has distance² `Σ (σ_i - 1)² ≥ 1` from D, with equality

@@ -16,29 +16,29 @@ const SAME: f64 = 1e-6;
 
 /// The Swiss roll `(t, h) ↦ (a t cos t, h, a t sin t)` in R³, `1 ≤ from ≤ t ≤ to`, h in R; dimension 2.
 ///
-/// **Edges.** D is unbounded in h but ends at t = `from` and t = `to`; these two lines are its boundary. The nearest point may lie on
-/// an edge ([`SwissRoll::on_edge`] tests that). Then the residual is orthogonal to the edge but not to the tangent plane of the
-/// spiral. π is not differentiable at points of an edge.
+/// **Edges.** D is unbounded in h but ends at t = `from` and t = `to`; these two lines are its boundary. The nearest point may
+/// lie on an edge ([`SwissRoll::on_edge`] tests that). Then the residual is orthogonal to the edge but not to the tangent plane
+/// of the spiral. π is not differentiable at points of an edge.
 ///
 /// **Nearest point.** With (r, θ) the polar coordinates of (y_0, y_2) / a and χ(t) = t - θ + atan t, the derivative of half the
-/// squared distance in t is `t - r √(1+t²) cos χ`. It changes from negative to positive, at a local minimum, only where `χ - arccos(t /
-/// (r √(1+t²))) = 2πk` for an integer k. The left side increases in t (the arccos decreases), so each turn k has at most one
-/// local minimum and bisection finds it. π(y) is the nearest of these and the two edges; [`Manifold::project_point`] returns
-/// an error if two are equally near up to rounding (between two turns).
+/// squared distance in t is `t - r √(1+t²) cos χ`. It changes from negative to positive, at a local minimum, only where `χ -
+/// arccos(t / (r √(1+t²))) = 2πk` for an integer k. The left side increases in t (the arccos decreases), so each turn k has at
+/// most one local minimum and bisection finds it. π(y) is the nearest of these and the two edges; [`Manifold::project_point`]
+/// returns an error if two are equally near up to rounding (between two turns).
 ///
 /// **Reach.** With K = (4/π²) t₀ (t₀ + π) and t₀ = `from`, [`Manifold::reach`] is the lower bound
 /// `a min( ρ √(t₀(t₀+π) / (1+(t₀+π)²)), π √(K/(1+K)), ½ √(t₀² + (t₀+π/2)²) )`, ρ = (1+t₀²)^{3/2} / (2+t₀²) the smallest radius of
 /// curvature over a. It bounds ‖q-p‖² / (2 dist(q-p, T_p)) over all p, q of D, whose infimum is the reach (Federer 1959, 4.18).
 /// The height only increases the quotient, so consider points of the plane, p at t and q at t ± φ, φ > 0, and let a = 1.
-/// * A chord that spans φ ≥ π: its square is `φ² + 2 t t'(1 - cos φ)`, and 1 - cos φ ≥ (2/π²)(2π - φ)² up to 2π, so it is at least
-///   4π² K/(1+K). The quotient is at least half the chord.
-/// * φ < π and q farther out on the roll: q is on the inner side of the tangent at p and outside the osculating disk there, because the
-///   osculating disks of a spiral are nested (Kneser 1912). The quotient is at least ρ.
-/// * φ < π and q farther in: q is on the inner side too. An arc of curvature ≤ 1/ρ and length ≤ πρ stays outside the tangent disk of
-///   radius ρ, so the quotient is at least ρ. A longer arc has φ > πρ/√(1+t²), so its chord² `≥ (4/π²) t t' φ²` is at
+/// * A chord that spans φ ≥ π: its square is `φ² + 2 t t'(1 - cos φ)`, and 1 - cos φ ≥ (2/π²)(2π - φ)² up to 2π, so it is at
+///   least 4π² K/(1+K). The quotient is at least half the chord.
+/// * φ < π and q farther out on the roll: q is on the inner side of the tangent at p and outside the osculating disk there,
+///   because the osculating disks of a spiral are nested (Kneser 1912). The quotient is at least ρ.
+/// * φ < π and q farther in: q is on the inner side too. An arc of curvature ≤ 1/ρ and length ≤ πρ stays outside the tangent disk
+///   of radius ρ, so the quotient is at least ρ. A longer arc has φ > πρ/√(1+t²), so its chord² `≥ (4/π²) t t' φ²` is at
 ///   least 4ρ² t t'/(1+t²), with t' ≥ max(t₀, t-π): least at t' = t₀ = t-π, because t ≥ 1.
-/// * On the edge t₀ the tangent cone is a half plane. This matters only for q behind it, which needs φ > π/2, and then the chord² is
-///   at least t₀² + (t₀+π/2)². On the edge `to`, q ahead of it needs φ > π.
+/// * On the edge t₀ the tangent cone is a half plane. This matters only for q behind it, which needs φ > π/2, and then the chord²
+///   is at least t₀² + (t₀+π/2)². On the edge `to`, q ahead of it needs φ > π.
 ///
 /// Samples are uniform in area, with h from 0 to `width`.
 #[derive(Clone, Debug)]

@@ -12,8 +12,8 @@ const ON_CORE: f64 = 4.0 * f64::EPSILON;
 /// Dimension 2.
 ///
 /// In the half plane (ρ, z) of y, with ρ the distance from the axis, D is a circle of radius r about (R, 0), and π maps to the
-/// nearest point of that circle. The nearest point is not unique on the axis (ρ = 0), at distance R-r from D, and on the core circle
-/// (up to rounding), at distance r; [`Manifold::project_point`] returns an error there. So the reach is min(r, R-r).
+/// nearest point of that circle. The nearest point is not unique on the axis (ρ = 0), at distance R-r from D, and on the core
+/// circle (up to rounding), at distance r; [`Manifold::project_point`] returns an error there. So the reach is min(r, R-r).
 /// Samples are uniform in area.
 #[derive(Clone, Debug)]
 pub struct Torus {
@@ -84,8 +84,8 @@ impl Manifold for Torus {
         self.minor.min(self.major - self.minor)
     }
 
-    /// The area over an angle φ of the tube is proportional to R + r cos φ, so angles are accepted with a probability proportional to
-    /// that.
+    /// The area over an angle φ of the tube is proportional to R + r cos φ, so angles are accepted with a probability
+    /// proportional to that.
     fn sample(&self, stream: &mut Stream) -> Array1<f64> {
         let (sin, cos) = angle(stream).sin_cos();
         let turn = accepted(stream, self.major + self.minor, angle, |turn| self.major + self.minor * turn.cos());

@@ -4,26 +4,41 @@ use std::path::Path;
 use orthoscope::backend::Cpu;
 use orthoscope::report::figures::{Inputs, Name, draw};
 use orthoscope::report::training::{History, Status, TrainingPage};
-use orthoscope::run::{Log, LogLine};
+use orthoscope::run::{Log, LogEntry, LogLine, ValidationEntry, ValidationScores, WarningEntry, WarningKind};
+use orthoscope::train::Terms;
 
 use super::{Loader, Read, Verdict, ensure, must, of_file, refused};
 use crate::fixture::Scratch;
 use crate::fuzz::campaign::run;
 
-/// Lines of every kind, one of the future, and one that a crash has cut off.
-const LINES: &str = concat!(
-    r#"{"step":1,"loss":0.5,"rate":0.001,"images_per_second":10.0}"#,
-    "\n",
-    r#"{"step":2,"loss":0.1,"loss_regions":0.1,"loss_ssim":0.2,"rate":0.002,"images_per_second":12.5,"step_ms":4.0,"batch_ms":1.0,"wait_ms":0.25}"#,
-    "\n",
-    r#"{"step":2,"warning":"rising_loss","value":0.5,"reference":0.1,"message":"high"}"#,
-    "\n",
-    r#"{"step":2,"validation":{"image_auroc":0.75,"pixel_auroc":0.5,"normal_residual":0.01}}"#,
-    "\n",
-    r#"{"step":2,"something":{"new":1}}"#,
-    "\n",
-    r#"{"step":3,"loss":0.2,"ra"#,
-);
+/// Lines of every kind, as a run writes them, then one of the future, and one that a crash has cut off.
+fn every_kind(path: &Path) -> Vec<u8> {
+    let terms = Terms { regions: 0.1, ssim: Some(0.2), gradient: None };
+    let plain = LogEntry {
+        step: 1,
+        loss: 0.5,
+        terms: None,
+        rate: 0.001,
+        images_per_second: 10.0,
+        step_ms: 4.0,
+        batch_ms: 1.0,
+        wait_ms: 0.25,
+    };
+    let warning = WarningKind::RisingLoss;
+    let validation = ValidationScores { image_auroc: 0.75, pixel_auroc: 0.5, normal_residual: 0.01 };
+    let mut log = Log::open(path, 0).unwrap();
+    for line in [
+        LogLine::Step(plain),
+        LogLine::Step(LogEntry { step: 2, loss: 0.1, terms: Some(terms), ..plain }),
+        LogLine::Warning(WarningEntry { step: 2, warning, value: 0.5, reference: 0.1, message: "high".into() }),
+        LogLine::Validation(ValidationEntry { step: 2, validation }),
+    ] {
+        log.append(&line).unwrap();
+    }
+    let text = fs::read_to_string(path).unwrap();
+    let (future, cut) = (r#"{"step":2,"something":{"new":1}}"#, r#"{"step":3,"loss":0.2,"ra"#);
+    format!("{text}{future}\n{cut}").into_bytes()
+}
 
 fn json(lines: &[LogLine]) -> String {
     lines.iter().map(|line| serde_json::to_string(line).unwrap() + "\n").collect()
@@ -77,6 +92,6 @@ fn check(path: &Path) -> Verdict {
 #[test]
 fn log() {
     let scratch = Scratch::new();
-    let corpus = vec![LINES.as_bytes().to_vec(), scratch.read("run/log.jsonl")];
+    let corpus = vec![every_kind(&scratch.path("kinds.jsonl")), scratch.read("run/log.jsonl")];
     run(&Loader { name: "log", file: "log.jsonl", corpus, memory: of_file, check: Box::new(check) });
 }

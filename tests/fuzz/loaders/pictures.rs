@@ -22,8 +22,8 @@ const FORMATS: &[(ImageFormat, &[Pixels])] = &[
     (ImageFormat::Pnm, &[Pixels::Grey, Pixels::Colour]),
 ];
 
-/// Memory for each pixel that a file declares: decoded samples of up to 8 bytes, and three f32 values. The file itself is held several times, and its
-/// tables as values of 32 bytes each.
+/// Memory for each pixel that a file declares: decoded samples of up to 8 bytes, and three f32 values. The file itself is held
+/// several times, and its tables as values of 32 bytes each.
 const FOR_A_PIXEL: usize = 32;
 const FOR_A_BYTE: usize = 64;
 
@@ -58,7 +58,8 @@ fn encoded(format: ImageFormat, pixels: Pixels) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// PNG files that the encoder does not write: a palette with transparency, one bit a pixel, interlaced rows, chunks that are not needed.
+/// PNG files that the encoder does not write: a palette with transparency, one bit a pixel, interlaced rows, chunks that are not
+/// needed.
 fn odd_png() -> [Vec<u8>; 3] {
     let end = (b"IEND", vec![]);
     let rows = |count: usize, length: usize| stored(&[vec![0], vec![1; length]].concat().repeat(count));

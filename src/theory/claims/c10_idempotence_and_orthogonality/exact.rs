@@ -107,7 +107,8 @@ pub(super) fn curved_checks(setting: &Setting) -> Result<Vec<Check>> {
     ])
 }
 
-/// The rival of π in these checks is that of Theorem A: on D the nearest point in the norm `‖A⁻¹·‖` has the Jacobian J_C for C = A².
+/// The rival of π in these checks is that of Theorem A: on D the nearest point in the norm `‖A⁻¹·‖` has the Jacobian J_C for C =
+/// A².
 fn another_norm_is_best(setting: &Setting, ellipse: &Ellipse) -> Result<Check> {
     let (mut stream, moment) = (setting.stream(NUMBER, 11), Array2::from_diag(&array![AXES[0].powi(2), AXES[1].powi(2)]));
     let points: Vec<Array1<f64>> = (0..FAULTY).map(|_| ellipse.sample(&mut stream)).collect();
@@ -143,8 +144,8 @@ fn faulty(setting: &Setting, ellipse: &Ellipse, map: impl Fn(&Array1<f64>) -> Re
     Ok(worst)
 }
 
-/// The point of the ellipse nearest to y in the norm `‖A⁻¹·‖`, A = diag(a, b): `A π(A⁻¹y)` with π of the unit circle. It maps onto the
-/// ellipse and is idempotent; J is an oblique projector.
+/// The point of the ellipse nearest to y in the norm `‖A⁻¹·‖`, A = diag(a, b): `A π(A⁻¹y)` with π of the unit circle. It maps
+/// onto the ellipse and is idempotent; J is an oblique projector.
 fn in_another_norm(y: &Array1<f64>) -> Result<Array1<f64>> {
     let axes = array![AXES[0], AXES[1]];
     Ok(&axes * Sphere::circle(1.0)?.project_point(&(y / &axes))?)

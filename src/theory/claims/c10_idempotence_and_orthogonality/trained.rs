@@ -151,8 +151,8 @@ impl Outcomes {
             .notices("ε(J_C - P_T) added to J", |size| Ok(ratio(&self.rival.moved(both, size))))
     }
 
-    /// The effect off D and on the measures of C9, relative to no penalty. The theory is only about J on D and predicts none of these numbers,
-    /// so they are reported and not checked.
+    /// The effect off D and on the measures of C9, relative to no penalty. The theory is only about J on D and predicts none of
+    /// these numbers, so they are reported and not checked.
     fn resemblance(&self) -> String {
         let share = |value: fn(&Outcome) -> f64| {
             let [idempotence, asymmetry, both] =

@@ -57,7 +57,8 @@ pub(super) struct Mixture {
 }
 
 impl Mixture {
-    /// Fits `count` components to `points`, at least one, by `steps` steps of expectation maximisation. The initial means are random points.
+    /// Fits `count` components to `points`, at least one, by `steps` steps of expectation maximisation. The initial means are
+    /// random points.
     pub(super) fn fit(points: &[Array1<f64>], count: usize, steps: usize, stream: &mut Stream) -> Result<Self> {
         let rows = from_columns(points[0].len(), points).reversed_axes();
         let whole = Component::weighted(&rows, &Array1::ones(points.len()))?;

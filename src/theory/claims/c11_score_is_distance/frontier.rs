@@ -25,8 +25,8 @@ const POINTS: usize = 8;
 const CROSSING: (f64, &str) =
     (0.2, "60 sets of samples have a standard error of 0.05; density and curvature vary within the ball of 5 neighbours");
 
-/// The least N at which the median distance of an anomaly to its 5th neighbour exceeds that of a normal point at this angle, with the area of
-/// the unit disk.
+/// The least N at which the median distance of an anomaly to its 5th neighbour exceeds that of a normal point at this angle, with
+/// the area of the unit disk.
 fn predicted(rarity: f64, disk: f64) -> f64 {
     let inverse = |along: f64| 1.0 / place(along).density();
     MEDIAN * (inverse(rarity) - inverse(0.0)) / (disk * DISTANCE * DISTANCE)
@@ -94,7 +94,8 @@ impl Frontier {
     }
 }
 
-/// The mean over several sets of samples. Points are a quarter around the tube, more or less, and on either side of the densest part.
+/// The mean over several sets of samples. Points are a quarter around the tube, more or less, and on either side of the densest
+/// part.
 fn area_under_curve(setting: &Setting, index: u32, count: usize, rarity: f64) -> Result<f64> {
     let (sets, mut sum) = (setting.pick(60, 240), 0.0);
     for set in 0..sets {

@@ -201,7 +201,8 @@ impl Bench {
             .control("formula with even density", ratio(&|_| 1.0 / AREA))
     }
 
-    /// The usual comparison, all normal samples against all anomalies: what nearest neighbours reach, and what their formula says.
+    /// The usual comparison, all normal samples against all anomalies: what nearest neighbours reach, and what their formula
+    /// says.
     fn ordinary(&self) -> Result<Check> {
         let formula = |samples: &[Sample]| -> Vec<f64> {
             let spread = |sample: &Sample| NEIGHBOURS as f64 / (self.training.len() as f64 * sample.place.density() * PI);

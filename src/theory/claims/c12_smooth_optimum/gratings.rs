@@ -37,8 +37,8 @@ struct Corruption {
 }
 
 impl Corruption {
-    /// Half of the time a block of `block` x `block` pixels is changed by √2, at a uniform place inside the image or, if `wrapped`, anywhere on
-    /// the torus; otherwise one pixel. The second moment is that of blocks changed by 1 with white noise.
+    /// Half of the time a block of `block` x `block` pixels is changed by √2, at a uniform place inside the image or, if
+    /// `wrapped`, anywhere on the torus; otherwise one pixel. The second moment is that of blocks changed by 1 with white noise.
     fn new([side, block]: [usize; 2], wrapped: bool) -> Self {
         let n = side * side;
         let places = if wrapped { side } else { side - block + 1 };
@@ -192,8 +192,8 @@ impl Bench {
     }
 }
 
-/// The masked objective gives each row of J its own second moment `C_i = E[w_i eeᵀ]`: the weighted loss of the linear map with these rows, summed
-/// over all e, over the sum of the least errors.
+/// The masked objective gives each row of J its own second moment `C_i = E[w_i eeᵀ]`: the weighted loss of the linear map with
+/// these rows, summed over all e, over the sum of the least errors.
 fn weighted(setting: &Setting) -> Result<Check> {
     let gratings = Gratings::new(SIDES[1], SIDES[1], &WAVES, AMPLITUDE)?;
     let corruption = Corruption::new([SIDES[1], BLOCKS[1]], false);

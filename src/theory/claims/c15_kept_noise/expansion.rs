@@ -19,8 +19,8 @@ const SIGMA: f64 = 0.5;
 const SIGMAS: [f64; 4] = [0.04, 0.02, 0.01, 0.005];
 /// Maps over which the remainder is averaged: the coefficient of a single one may be small.
 const MAPS: u32 = 8;
-/// Step and number of nodes of the trapezoidal rule on either side of 0: it converges exponentially for analytic functions times a
-/// Gaussian density.
+/// Step and number of nodes of the trapezoidal rule on either side of 0: it converges exponentially for analytic functions times
+/// a Gaussian density.
 const STEP: f64 = 0.2;
 const NODES: i32 = 45;
 

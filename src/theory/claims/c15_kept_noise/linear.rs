@@ -54,7 +54,8 @@ fn closed_form(axes: &Array2<f64>, variance: f64) -> Result<Array2<f64>> {
     Ok(solve(&(&target + &corruption), &target)?.reversed_axes())
 }
 
-/// The map trained on 3n points x + e + σξ, with exactly the second moments Σ, Σ_e and σ²I and none between the parts, each times 3n.
+/// The map trained on 3n points x + e + σξ, with exactly the second moments Σ, Σ_e and σ²I and none between the parts, each times
+/// 3n.
 fn trained<B: Backend<Elem = f64>>(backend: &B, setting: &Setting, axes: &Array2<f64>, is_kept: bool) -> Result<Array2<f64>> {
     let mut stream = setting.stream(NUMBER, 2);
     let r = (3.0 * N as f64).sqrt() * orthonormal_basis(&gaussian_matrix(&mut stream, 3 * N, 3 * N));

@@ -93,7 +93,8 @@ fn distance_of_flips(gratings: &Gratings, stream: &mut Stream) -> Result<Check> 
         .notices("the share ε of x itself in gx", |share| distance(blend(&flipped, &x, share)))
 }
 
-/// The loss of the mean of `g⁻¹∘f∘g` over quarter turns, relative to that of f, for a ridge regression on images that are not symmetric.
+/// The loss of the mean of `g⁻¹∘f∘g` over quarter turns, relative to that of f, for a ridge regression on images that are not
+/// symmetric.
 fn mean_over_group(gratings: &Gratings, stream: &mut Stream) -> Result<Check> {
     let pairs = pairs(gratings, stream);
     let map = ridge(&pairs)?;

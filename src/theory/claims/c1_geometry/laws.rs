@@ -13,8 +13,8 @@ use crate::theory::statistics::{larger, smaller};
 
 /// Step of central differences off D, relative to the reach.
 const STEP: f64 = 1e-5;
-/// The same at points of D. There a numerical search for π stops at an error of √(ε‖y-x‖), where ½‖y-z‖² can no longer be compared, so
-/// longer steps are better.
+/// The same at points of D. There a numerical search for π stops at an error of √(ε‖y-x‖), where ½‖y-z‖² can no longer be
+/// compared, so longer steps are better.
 const STEP_ON: f64 = 1e-4;
 /// Distance of points off D, relative to the reach.
 const OFF_MANIFOLD: f64 = 0.5;
@@ -208,8 +208,8 @@ impl<'a> Place<'a> {
     }
 }
 
-/// S_v at `x` in the coordinates of [`Manifold::tangent_basis`], d x d. Its columns are the derivatives of `P_T v` along curves in D:
-/// along a curve with velocity a, ⟨v, b'⟩ = ⟨v, II(a, b)⟩ for tangent fields b, so (P_T v)' = S_v a.
+/// S_v at `x` in the coordinates of [`Manifold::tangent_basis`], d x d. Its columns are the derivatives of `P_T v` along curves
+/// in D: along a curve with velocity a, ⟨v, b'⟩ = ⟨v, II(a, b)⟩ for tangent fields b, so (P_T v)' = S_v a.
 pub(super) fn shape_operator(manifold: &dyn Manifold, x: &Array1<f64>, v: &Array1<f64>, step: f64) -> Result<Array2<f64>> {
     let basis = manifold.tangent_basis(x)?;
     let along = |a: &Array1<f64>, t: f64| manifold.project_tangent(&manifold.project_point(&(x + t * a))?, v);

@@ -22,7 +22,8 @@ use super::wrong_maps;
 use laws::{Found, LAWS, check, shape_operator, signed};
 
 const NUMBER: u32 = 1;
-/// Streams: of the random manifolds, of the controls, of closed forms, of injected faults; from the last on, one for each manifold.
+/// Streams: of the random manifolds, of the controls, of closed forms, of injected faults; from the last on, one for each
+/// manifold.
 const STREAMS: [u32; 5] = [0, 1, 2, 3, 4];
 /// Points of the torus at which injected faults are measured.
 const FAULTY: usize = 2;
@@ -104,8 +105,8 @@ impl Controls {
     }
 }
 
-/// The least fault of π on a torus that the check of a law notices, at the same points for every seed: one that keeps π idempotent and onto D,
-/// or, where the law cannot see that, one that scales it.
+/// The least fault of π on a torus that the check of a law notices, at the same points for every seed: one that keeps π
+/// idempotent and onto D, or, where the law cannot see that, one that scales it.
 fn with_limit(law: usize, check: Check) -> Result<Check> {
     let torus: Arc<dyn Manifold> = Arc::new(Torus::new(2.0, 0.7)?);
     let stream = || Stream::new(0, Purpose::Theory, NUMBER, STREAMS[3]);

@@ -114,9 +114,9 @@ impl<'a, B: Backend<Elem = f64>> Bench<'a, B> {
         }
     }
 
-    /// Inputs and targets with exactly the moments in the expectation of the loss. With an orthogonal matrix R of 2n rows, point k is
-    /// `x_k = Σ_i R[k, i] a_i`, `ε_k = σ R[k, n..]`, where the a_i are the columns of √Σ. So Σ_k x xᵀ = Σ, Σ_k ε εᵀ = σ²I and
-    /// Σ_k x εᵀ = 0.
+    /// Inputs and targets with exactly the moments in the expectation of the loss. With an orthogonal matrix R of 2n rows, point
+    /// k is `x_k = Σ_i R[k, i] a_i`, `ε_k = σ R[k, n..]`, where the a_i are the columns of √Σ. So Σ_k x xᵀ = Σ, Σ_k ε εᵀ = σ²I
+    /// and Σ_k x εᵀ = 0.
     fn batch(&self, loss: Loss, root: &Array2<f64>) -> [Array2<f64>; 2] {
         let Loss::Denoising(variance) = loss else { return [root.clone(), root.clone()] };
         let r = orthonormal_basis(&gaussian_matrix(&mut self.setting.stream(NUMBER, 1), 2 * N, 2 * N));

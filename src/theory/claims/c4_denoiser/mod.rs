@@ -37,8 +37,8 @@ fn measure(setting: &Setting) -> Result<Evidence> {
     Ok(Evidence { checks, figures: vec![figure, profile] })
 }
 
-/// The largest difference between quadrature and formula for x on the unit sphere in Rⁿ, over several σ and points y of random length
-/// that `point` returns. The control is the formula for another n.
+/// The largest difference between quadrature and formula for x on the unit sphere in Rⁿ, over several σ and points y of random
+/// length that `point` returns. The control is the formula for another n.
 fn formula_check(
     stream: &mut Stream,
     (quantity, distribution): (&str, &Distribution),

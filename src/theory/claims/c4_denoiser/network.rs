@@ -25,8 +25,8 @@ const TRAINED: (f64, &str) =
 const SLOPES: (f64, &str) =
     (0.25, "empirical: the derivatives of the same network have an error of 0.10 to 0.13, those of π 0.6 or more");
 
-/// Points x of the unit circle, one random point in each of `count` equal arcs, and y = x + ε: [x, y]. Arcs have less variance than
-/// independent angles, and every x is still uniform.
+/// Points x of the unit circle, one random point in each of `count` equal arcs, and y = x + ε: [x, y]. Arcs have less variance
+/// than independent angles, and every x is still uniform.
 fn samples(stream: &mut Stream, count: usize) -> [Vec<Array1<f64>>; 2] {
     let mut sides = [Vec::with_capacity(count), Vec::with_capacity(count)];
     for arc in 0..count {

@@ -61,8 +61,8 @@ impl Distribution {
         Self::normalised(nodes)
     }
 
-    /// Uniform on Sⁿ⁻¹ with this radius, reduced to the first coordinate and the length of the others with a random sign. The angle to the
-    /// first axis has a density ∝ sinⁿ⁻². Bayes' rule is unchanged for a y on that axis, `[length, 0]`.
+    /// Uniform on Sⁿ⁻¹ with this radius, reduced to the first coordinate and the length of the others with a random sign. The
+    /// angle to the first axis has a density ∝ sinⁿ⁻². Bayes' rule is unchanged for a y on that axis, `[length, 0]`.
     pub(super) fn meridian(radius: f64, n: usize, count: usize) -> Self {
         let node = |(u, weight): (f64, f64)| {
             let (sine, cosine) = (0.5 * PI * (1.0 + u)).sin_cos();

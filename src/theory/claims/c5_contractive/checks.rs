@@ -80,8 +80,8 @@ pub(super) fn near<B: Backend>(
     Ok(Check::at_most(quantity, first_order, relative(found)?, 0.1, because).control(CONTROL, relative(control)?))
 }
 
-/// The mean over many probes compared with the exact penalty, in standard errors of the mean. The control has probes of length 1, whose
-/// covariance is I/n instead of I.
+/// The mean over many probes compared with the exact penalty, in standard errors of the mean. The control has probes of length 1,
+/// whose covariance is I/n instead of I.
 pub(super) fn probes<B: Backend<Elem = f64>>(
     backend: &B,
     circle: &Circle,

@@ -11,8 +11,8 @@ use crate::theory::claims::uneven_density::Uneven;
 use crate::theory::figure::{AxisSpec, Content, Figure, Series};
 use crate::theory::statistics::{larger, log_log_slope, root_mean_square};
 
-/// Nodes along the angle of the ellipse, and along each of the torus. Odd, so that differentiation has no zero mode but constants; coefficients of
-/// everything here fall below 1e-9 at half of this.
+/// Nodes along the angle of the ellipse, and along each of the torus. Odd, so that differentiation has no zero mode but
+/// constants; coefficients of everything here fall below 1e-9 at half of this.
 const NODES: [usize; 2] = [101, 25];
 /// Nodes at which the denoiser is computed, at most.
 const COMPARED: usize = 30;

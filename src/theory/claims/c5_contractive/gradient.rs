@@ -21,8 +21,8 @@ const DIFFERENCES: (f64, &str) =
     (1e-6, "central differences with step 1e-5 have an error of about 1e-9; half of the penalty's gradient is 0.1 or more");
 const ROUNDING: (f64, &str) = (1e-10, "the same derivatives in another order");
 
-/// The map x + h(x) at a few points of D, with one hidden layer in h. The sum makes the sign of tangents matter: in a plain network,
-/// flipping the sign of every slope changes neither ‖J‖² nor its gradient.
+/// The map x + h(x) at a few points of D, with one hidden layer in h. The sum makes the sign of tangents matter: in a plain
+/// network, flipping the sign of every slope changes neither ‖J‖² nor its gradient.
 struct Fixture<'a, B: Backend> {
     backend: &'a B,
     network: Parameters<B>,
@@ -36,8 +36,8 @@ struct Recorded<B: Backend> {
     y: Var,
 }
 
-/// Compares the gradient of the penalised loss, which training computes through tangents, with central differences of the same loss
-/// computed without tangents; and Jacobians by tangents with Jacobians by reverse sweeps.
+/// Compares the gradient of the penalised loss, which training computes through tangents, with central differences of the same
+/// loss computed without tangents; and Jacobians by tangents with Jacobians by reverse sweeps.
 ///
 /// # Errors
 /// The device failed.

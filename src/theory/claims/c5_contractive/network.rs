@@ -184,7 +184,8 @@ pub(super) struct Jets {
 }
 
 impl Jets {
-    /// Over `nodes` equally spaced points. f is C¹ and D is closed, so these sums are means over D up to an error of about nodes⁻².
+    /// Over `nodes` equally spaced points. f is C¹ and D is closed, so these sums are means over D up to an error of about
+    /// nodes⁻².
     pub(super) fn of<B: Backend>(backend: &B, network: &Parameters<B>, circle: &Circle, nodes: usize) -> Result<Self> {
         let points = circle.grid(nodes);
         let (found, jacobians) = (outputs(backend, network, &points)?, network_jacobians(backend, network, &points)?);
@@ -217,8 +218,8 @@ impl Jets {
         self.loss(gamma) / gamma - 1.0 + gamma * curvature_square
     }
 
-    /// `γK + √(γ²K² + γε)`, an upper bound of √a. The radicand is at least γE‖J_f - P_T‖²; it counts as 0 where a wrong K makes it
-    /// negative.
+    /// `γK + √(γ²K² + γε)`, an upper bound of √a. The radicand is at least γE‖J_f - P_T‖²; it counts as 0 where a wrong K makes
+    /// it negative.
     pub(super) fn error_bound(&self, gamma: f64, curvature_square: f64) -> f64 {
         gamma * curvature_square.sqrt() + (gamma * self.jacobian_bound(gamma, curvature_square)).max(0.0).sqrt()
     }

@@ -23,8 +23,8 @@ pub(super) struct Problem<'a, B> {
 }
 
 impl<B: Backend<Elem = f64>> Problem<'_, B> {
-    /// The minimiser over all functions of x̂, from values of the objective: it is a parabola in every output, so three values determine
-    /// the vertex. One row per group.
+    /// The minimiser over all functions of x̂, from values of the objective: it is a parabola in every output, so three values
+    /// determine the vertex. One row per group.
     pub(super) fn minimiser_by_values(&self) -> Result<Array2<f64>> {
         let mut table = Array2::zeros(self.dim());
         let origin = self.value(&table)?;

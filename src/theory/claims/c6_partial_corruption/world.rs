@@ -11,7 +11,8 @@ pub(super) const VALUES: usize = 4;
 /// The corrupted regions; the first is empty.
 const REGIONS: [&[usize]; 5] = [&[], &[0], &[1, 2], &[3], &[0, 1, 2]];
 
-/// Number of normal images. They are drawn from the 16 that two letters per value allow, so some occur more than once and are likelier.
+/// Number of normal images. They are drawn from the 16 that two letters per value allow, so some occur more than once and are
+/// likelier.
 const IMAGES: usize = 10;
 
 /// One outcome: x, x̂ and M.
@@ -59,8 +60,8 @@ impl World {
         Self::enumerate(images, |_| replacements.to_vec())
     }
 
-    /// No two images share a value, so what is left always determines the image. But the second replacement keeps the values at both ends,
-    /// so x̂ = x may come from three regions and M is not a function of x̂.
+    /// No two images share a value, so what is left always determines the image. But the second replacement keeps the values at
+    /// both ends, so x̂ = x may come from three regions and M is not a function of x̂.
     pub(super) fn determined(stream: &mut Stream) -> Self {
         let images = (0..IMAGES).map(|_| gaussian_vector(stream, VALUES)).collect();
         let replacement = Array1::from_shape_simple_fn(VALUES, || 9.0 + stream.uniform_f64());
@@ -128,8 +129,8 @@ impl World {
         Array2::from_shape_fn((self.inputs.len(), VALUES), value)
     }
 
-    /// The optimum by C6 for an outcome whose region can be seen: x̂ outside the region, and on it the mean of all normal images that equal
-    /// x̂ outside the region. The mean is over images, not over outcomes.
+    /// The optimum by C6 for an outcome whose region can be seen: x̂ outside the region, and on it the mean of all normal images
+    /// that equal x̂ outside the region. The mean is over images, not over outcomes.
     pub(super) fn mean_given_context(&self, atom: &Atom) -> Array1<f64> {
         let fitting: Vec<_> = self.images.iter().filter(|image| atom.fits(image)).collect();
         let mean = |i: usize| fitting.iter().map(|image| image[i]).sum::<f64>() / fitting.len() as f64;

@@ -26,8 +26,8 @@ pub(super) struct Rates {
 }
 
 impl Rates {
-    /// S consists of the same few coordinates for every n, e is Gaussian on S, and T is a random subspace. In the control T is a random
-    /// subspace of the span of S.
+    /// S consists of the same few coordinates for every n, e is Gaussian on S, and T is a random subspace. In the control T is a
+    /// random subspace of the span of S.
     pub(super) fn measure(stream: &mut Stream, draws: usize) -> Result<Self> {
         let root_mean = |stream: &mut Stream, place: Place| {
             let kept: Vec<f64> = (0..draws).map(|_| place.kept(stream)).collect();

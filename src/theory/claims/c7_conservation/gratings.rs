@@ -115,8 +115,8 @@ impl Rates {
     }
 }
 
-/// Whether a pixel is on S. (Over half of the side cos² would sum to exactly half of the pixels, and the part outside S would be a
-/// fixed fraction.)
+/// Whether a pixel is on S. (Over half of the side cos² would sum to exactly half of the pixels, and the part outside S would be
+/// a fixed fraction.)
 fn is_on(side: usize, index: usize) -> bool {
     let run = side / 4..side / 4 + 3 * side / 8;
     run.contains(&(index / side)) && run.contains(&(index % side))

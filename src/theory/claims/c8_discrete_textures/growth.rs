@@ -12,8 +12,8 @@ use super::restored::{Replacement, Restored, Worlds, replacement};
 
 const LENGTHS: [usize; 7] = [64, 128, 256, 512, 1024, 2048, 4096];
 
-/// Lengths of windows around one segment. The sides of the shortest have 69 cells, more than theorem C8.4 requires: m is at most 8 and Δ
-/// at most 3δ, so `⌊(m-1)(Δ/δ)²⌋` is at most 63.
+/// Lengths of windows around one segment. The sides of the shortest have 69 cells, more than theorem C8.4 requires: m is at most
+/// 8 and Δ at most 3δ, so `⌊(m-1)(Δ/δ)²⌋` is at most 63.
 const WINDOWS: [usize; 5] = [288, 512, 1024, 2048, 4096];
 /// Length of this segment: more than half of the shortest window, less than half of all others.
 const SEGMENT: usize = 150;
@@ -91,8 +91,8 @@ impl Growth {
     }
 }
 
-/// Windows of different lengths N around one segment of fixed length, with the same letters near the segment. Textures come first,
-/// periodic patterns second.
+/// Windows of different lengths N around one segment of fixed length, with the same letters near the segment. Textures come
+/// first, periodic patterns second.
 pub(super) struct Windows {
     /// Probability that z = x outside S, for each N.
     off_segment: [Vec<(f64, f64)>; 2],

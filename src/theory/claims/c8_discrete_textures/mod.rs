@@ -130,7 +130,8 @@ fn reach_of_change(set: &TransitionSet, m: usize) -> f64 {
     ((m as f64 - 1.0) * (set.diameter() / set.gap()).powi(2)).floor()
 }
 
-/// 0s and 1s without two neighbouring 1s, m = 2: a 1 forced between two 1s turns both into 0. So the constant 2(m-1)Δ² is attained.
+/// 0s and 1s without two neighbouring 1s, m = 2: a 1 forced between two 1s turns both into 0. So the constant 2(m-1)Δ² is
+/// attained.
 fn attained() -> Result<Check> {
     let set = TransitionSet::new(vec![array![0.0], array![1.0]], vec![vec![0, 1], vec![0]])?;
     let x: Vec<usize> = (0..65).map(|cell| cell % 2).collect();

@@ -110,7 +110,8 @@ impl Corrupted {
         (0..self.x.len()).filter(|&cell| !self.region[cell]).map(|cell| (self.z[cell] - self.x[cell]).powi(2)).sum()
     }
 
-    /// `‖(z-x) off S‖²`, with this share of the other cells off S changed by 1, over `|∂S|Δ²`, Δ = 1. ∂S are the cells off S with a neighbour in S.
+    /// `‖(z-x) off S‖²`, with this share of the other cells off S changed by 1, over `|∂S|Δ²`, Δ = 1. ∂S are the cells off S with
+    /// a neighbour in S.
     fn change_of_bound(&self, share: f64) -> f64 {
         let neighbours = |cell: usize| {
             let (row, last) = (cell % HEIGHT, self.x.len());

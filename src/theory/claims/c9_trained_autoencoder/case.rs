@@ -129,8 +129,9 @@ impl Case {
     }
 }
 
-/// The corruption of Method §2 with one or two patches, so that most of an image is kept; without the source "noise", so that white noise
-/// is new to the network; and with smooth outlines, which small images resolve. Every changed pixel belongs to the region.
+/// The corruption of Method §2 with one or two patches, so that most of an image is kept; without the source "noise", so that
+/// white noise is new to the network; and with smooth outlines, which small images resolve. Every changed pixel belongs to the
+/// region.
 fn corruption(clean: f32) -> CorruptionConfig {
     let patches = Patches { min: 1, max: 2 };
     let mut config = CorruptionConfig { clean, region_threshold: 0.0, patches, ..CorruptionConfig::default() };

@@ -19,8 +19,8 @@ use crate::train::{ObjectiveConfig, Recipe, Trainer};
 
 /// Batch size for measuring a network.
 const AT_ONCE: usize = 64;
-/// The input of a fully connected network is `2 (y - ½)`, with values from -1 to 1 and mean 0, so that training need not learn the mean
-/// first. This is a similarity of Rⁿ, so ratios of lengths do not change.
+/// The input of a fully connected network is `2 (y - ½)`, with values from -1 to 1 and mean 0, so that training need not learn
+/// the mean first. This is a similarity of Rⁿ, so ratios of lengths do not change.
 const SCALE: f32 = 2.0;
 
 /// One training with the objective of Method §3, with new images in every step.
@@ -35,7 +35,8 @@ pub(super) struct Experiment {
 }
 
 impl Experiment {
-    /// The same network and weights without corruption, x̂ = x: a plain autoencoder. It gets `factor` times the steps, so that it converges.
+    /// The same network and weights without corruption, x̂ = x: a plain autoencoder. It gets `factor` times the steps, so that it
+    /// converges.
     #[must_use]
     pub(super) fn plain(&self, factor: u64) -> Self {
         let mut own = Self { pictures: self.pictures.uncorrupted(), ..self.clone() };
@@ -133,7 +134,8 @@ impl Trained {
         Ok(images)
     }
 
-    /// The Jacobian of f at each of `points`, of a fully connected network. Input and output have the same unit, so it is the same in every unit.
+    /// The Jacobian of f at each of `points`, of a fully connected network. Input and output have the same unit, so it is the
+    /// same in every unit.
     ///
     /// # Errors
     /// A network with another input than vectors.

@@ -86,8 +86,8 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// One check for each case. What is measured is the end of the one-sided interval at the level of Holm's procedure, so that the check holds iff the
-    /// hypothesis is confirmed there.
+    /// One check for each case. What is measured is the end of the one-sided interval at the level of Holm's procedure, so that
+    /// the check holds iff the hypothesis is confirmed there.
     fn verdicts(&self, [id, quantity]: [&str; 2], limit: Limit, statements: Vec<Statement<'_>>) -> Result<Vec<Check>> {
         let estimates: Vec<Estimate> = statements.iter().map(|statement| self.estimate(&statement.ratio)).collect();
         let probabilities: Vec<f64> = estimates.iter().map(|estimate| probability(estimate, limit)).collect();

@@ -47,8 +47,8 @@ pub(super) struct Rivals {
     pub(super) ridge_is_better: bool,
 }
 
-/// The rivals on the way to x and to π(x̂), for the pictures of one world and size. An RGB picture has a grey x, and exchanging its channels changes
-/// nothing, so the best linear map sees the mean over the channels only.
+/// The rivals on the way to x and to π(x̂), for the pictures of one world and size. An RGB picture has a grey x, and exchanging
+/// its channels changes nothing, so the best linear map sees the mean over the channels only.
 pub(super) struct LinearMaps {
     pub(super) to_target: Rivals,
     pub(super) to_projection: Rivals,

@@ -45,7 +45,8 @@ impl Outcome {
         let references = References::new(&case, registration, &set, linear)?;
         let has_variants = setting.effort() == Effort::Full && registration.has_variants(&case);
         let best = if has_variants { Some(BestJacobian::new(&case, registration)?) } else { None };
-        // One after the other: threads that wait inside a trial would begin others, and an interrupt would find all of them unfinished.
+        // One after the other: threads that wait inside a trial would begin others, and an interrupt would find all of them
+        // unfinished.
         let one = |&seed: &u64| trial(&case, registration, seed, setting, &set, best.as_ref());
         let trials = registration.seeds.training.iter().map(one).collect::<Result<_>>()?;
         Ok(Self { case, set, references, best, trials })

@@ -12,8 +12,8 @@ const TEXT: &str = include_str!("../../../../paper/c9.toml");
 const DIGITS: usize = 12;
 /// Test pictures of the quick form, and steps of its training.
 const QUICK: (usize, u64) = (512, 2000);
-/// What seeds of the full form are apart for the next seed of `verify`, so that no two runs share a training; and test from training seeds in the quick
-/// form.
+/// What seeds of the full form are apart for the next seed of `verify`, so that no two runs share a training; and test from
+/// training seeds in the quick form.
 const APART: u64 = 100;
 
 /// The content of the file.
@@ -128,7 +128,8 @@ pub(super) struct Hypotheses {
 }
 
 impl Registration {
-    /// As registered for seed 0 of the full form. Another seed is added to all seeds, a hundred times. The quick form has one training with the seed itself.
+    /// As registered for seed 0 of the full form. Another seed is added to all seeds, a hundred times. The quick form has one
+    /// training with the seed itself.
     pub(super) fn of(setting: &Setting) -> Result<Self> {
         let mut own: Self = toml::from_str(TEXT).map_err(|error| Error::format(format!("paper/c9.toml: {error}")))?;
         let digest = Sha256::digest(TEXT.as_bytes());

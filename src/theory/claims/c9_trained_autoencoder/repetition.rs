@@ -10,8 +10,8 @@ use crate::tape::{Tape, Var};
 /// Logit of the gate where nothing differs; it is 0 at a difference of κ.
 const OPEN: f64 = 4.0;
 
-/// How much of x̂ is believed where it differs from z: `w = σ(4 - 4 (x̂-z)²/κ²)`. The next input is `w x̂ + (1-w) z`, the convex combination of the CCM of
-/// Model II, whose gate is a sigmoid of a function of (s-u)² too.
+/// How much of x̂ is believed where it differs from z: `w = σ(4 - 4 (x̂-z)²/κ²)`. The next input is `w x̂ + (1-w) z`, the convex
+/// combination of the CCM of Model II, whose gate is a sigmoid of a function of (s-u)² too.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Gate {
     /// κ.

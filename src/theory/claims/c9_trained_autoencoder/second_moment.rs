@@ -62,8 +62,9 @@ impl BestJacobian {
         Ok(Self { points, rows })
     }
 
-    /// `Σ_i ‖(j_i - r_i) C_i^½‖²` over the rows j_i of a Jacobian at each point: for r_i the rows of J_C, and of P_T; and the inner product of these two
-    /// differences. For J_C it is how much larger the loss is than the least, to first order, if J fixes T.
+    /// `Σ_i ‖(j_i - r_i) C_i^½‖²` over the rows j_i of a Jacobian at each point: for r_i the rows of J_C, and of P_T; and the
+    /// inner product of these two differences. For J_C it is how much larger the loss is than the least, to first order, if J
+    /// fixes T.
     pub(super) fn distances(&self, jacobians: &[Array2<f64>]) -> Array2<f64> {
         self.distances_of(|point, row| jacobians[point].row(row.index).to_owned())
     }

@@ -160,7 +160,8 @@ impl TestSet {
         Ok(parts)
     }
 
-    /// The numbers of the pictures that are shown: of the first ones, those with the largest corruption, so that something is to be seen.
+    /// The numbers of the pictures that are shown: of the first ones, those with the largest corruption, so that something is to
+    /// be seen.
     pub(super) fn shown(&self) -> Vec<usize> {
         let size = |index: &usize| norm(&(&self.pictures[*index].sample.corrupted - &self.pictures[*index].sample.target));
         let mut order: Vec<usize> = (0..self.pictures.len().min(CANDIDATES)).collect();

@@ -27,13 +27,14 @@ const CONVERGED: f64 = 1e-9;
 /// Number of points where the reach is estimated.
 const REACH_POINTS: usize = 24;
 
-/// The H x W images of a [`Shape`] whose centre (and angle) is anywhere in a box that keeps it inside the image. A point is the image,
-/// row by row, with values in [0.1, 0.9].
+/// The H x W images of a [`Shape`] whose centre (and angle) is anywhere in a box that keeps it inside the image. A point is the
+/// image, row by row, with values in [0.1, 0.9].
 ///
-/// D is a smooth map of a box, so it has a boundary. The nearest point is found numerically: images on a coarse grid of parameters,
-/// then Newton's method from the nearest of them, until rounding stops it. If the nearest point lies inside the box, the residual is
-/// orthogonal to the tangent space. If it lies on the boundary (the shape touches the edge of its box), the residual points outward
-/// and π is not differentiable across the face. Of several equally near points the first in grid order is taken.
+/// D is a smooth map of a box, so it has a boundary. The nearest point is found numerically: images on a coarse grid of
+/// parameters, then Newton's method from the nearest of them, until rounding stops it. If the nearest point lies inside the box,
+/// the residual is orthogonal to the tangent space. If it lies on the boundary (the shape touches the edge of its box), the
+/// residual points outward and π is not differentiable across the face. Of several equally near points the first in grid order is
+/// taken.
 pub struct Rendered {
     size: [usize; 2],
     shape: Shape,
@@ -95,8 +96,8 @@ impl Rendered {
         Self::new(side, side, shape)
     }
 
-    /// The image with these parameters: row and column of the centre, and the angle of a bar. Missing parameters are in the middle of
-    /// their range.
+    /// The image with these parameters: row and column of the centre, and the angle of a bar. Missing parameters are in the
+    /// middle of their range.
     pub fn point(&self, parameters: &Array1<f64>) -> Array1<f64> {
         let middle = 0.5 * (&self.region.low + &self.region.high);
         let filled: Array1<f64> = parameters.iter().chain(middle.iter().skip(parameters.len())).copied().collect();
@@ -204,8 +205,8 @@ impl Manifold for Rendered {
         Ok(orthonormal_basis(&self.derivatives(&self.parameters(x)?)))
     }
 
-    /// An estimate, not a proven bound: half of the smallest quotient `‖z - x‖² / (2 dist(z - x, T_x))` over pairs of images on the grid
-    /// and close neighbours. (The infimum over all pairs is the reach, Federer 1959, theorem 4.18.)
+    /// An estimate, not a proven bound: half of the smallest quotient `‖z - x‖² / (2 dist(z - x, T_x))` over pairs of images on
+    /// the grid and close neighbours. (The infimum over all pairs is the reach, Federer 1959, theorem 4.18.)
     fn reach(&self) -> f64 {
         *self.reach.get_or_init(|| 0.5 * self.least_quotient())
     }

@@ -53,8 +53,8 @@ impl Shape {
         }
     }
 
-    /// Spacing of the coarse grid for each parameter, small enough to leave one start in the basin of every minimum: half of the smallest
-    /// length, in pixels or, for the angle, at the end of the bar.
+    /// Spacing of the coarse grid for each parameter, small enough to leave one start in the basin of every minimum: half of the
+    /// smallest length, in pixels or, for the angle, at the end of the bar.
     pub(super) fn spacing(&self) -> [f64; 3] {
         match *self {
             Self::Disk { radius, .. } => [0.7 * radius; 3],
