@@ -5,6 +5,7 @@
 //! 1 GiB of samples and the image itself, beside what the decoder of a format needs for a row or a strip. Bytes and samples count twice for a JPEG,
 //! which is decoded twice to see whether it is whole, the bytes for a TIFF with a palette, and the samples for a TIFF in planes or of less than 8 bits.
 
+mod bmp_runs;
 mod buffer;
 mod jpeg;
 mod orientation;
