@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::file::{NOT_READ, READ, READ_FORMATS};
-use crate::disk::Results;
 use crate::disk::bounded::kind;
+use crate::disk::{Results, hint};
 use crate::error::{Error, Result};
 
 /// Folders that systems and other programs leave; some hold small copies of the images.
@@ -217,7 +217,9 @@ fn check_place(path: &Path) -> Result<()> {
     match std::fs::metadata(path) {
         Ok(about) if about.is_dir() => Ok(()),
         Ok(about) => Err(Error::file(path, format!("is {}; a file or a folder is needed here", kind(&about)))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Error::file(path, "there is no such file or folder")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(Error::file(path, format!("there is no such file or folder{}", hint(path))))
+        }
         Err(error) => Err(Error::read(path, error)),
     }
 }
@@ -236,7 +238,9 @@ pub(super) fn check_folder(path: &Path) -> Result<()> {
         Ok(about) if about.is_dir() => Ok(()),
         Ok(about) if about.is_file() => Err(Error::file(path, "is a file; a folder is needed here")),
         Ok(about) => Err(Error::file(path, format!("is {}; a folder is needed here", kind(&about)))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Error::file(path, "there is no such folder")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(Error::file(path, format!("there is no such folder{}", hint(path))))
+        }
         Err(error) => Err(Error::read(path, error)),
     }
 }
