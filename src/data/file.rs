@@ -24,15 +24,13 @@ use crate::error::{Error, Result};
 pub(super) const MAX_BYTES: u64 = MAX_PIXELS * 16;
 
 /// Bytes at the beginning of a file by which its format is recognised.
-pub(super) const START: u64 = 64;
+pub(super) const START: u64 = 1024;
 
 /// The formats that are read, in words.
 pub(super) const READ_FORMATS: &str = "PNG, JPEG, TIFF, BMP, WebP and PNM";
 
-/// Extensions of the formats that are read, and of other images, in lower case.
+/// Extensions of the formats that are read, in lower case.
 pub(super) const READ: [&str; 12] = ["png", "jpg", "jpeg", "tif", "tiff", "bmp", "webp", "pnm", "pbm", "pgm", "ppm", "pam"];
-pub(super) const NOT_READ: [&str; 13] =
-    ["gif", "jp2", "jxl", "heic", "heif", "avif", "tga", "exr", "hdr", "pfm", "ico", "dng", "psd"];
 
 /// Reads an image file as `[height, width, 3]`; grey images get three equal channels.
 ///
@@ -200,11 +198,8 @@ fn format(path: &Path, bytes: &[u8]) -> Result<ImageFormat> {
     if bytes.is_empty() {
         return Err(Error::file(path, "is empty (0 bytes)"));
     }
-    decode::format(bytes).map_err(|other| match other {
-        Some(other) => {
-            let article = if other.starts_with(['A', 'I', 'O']) { "an" } else { "a" };
-            Error::file(path, format!("is {article} {other} file; {READ_FORMATS} are read"))
-        }
+    decode::format(path, bytes).map_err(|other| match other {
+        Some(other) => Error::file(path, format!("is {other} picture, which is not read; convert it to PNG or TIFF")),
         None => Error::file(path, format!("is not an image: its content is none of {READ_FORMATS}")),
     })
 }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::file::{NOT_READ, READ, READ_FORMATS};
+use super::decode::{OTHERS, extension};
+use super::file::{READ, READ_FORMATS};
 use crate::disk::bounded::kind;
 use crate::disk::{Results, hint};
 use crate::error::{Error, Result};
@@ -280,8 +281,8 @@ pub(super) fn is_foreign(folder: &Path) -> bool {
 /// Whether the extension is that of an image, also of a format that cannot be read: such a file is named when it is its turn, so that no data
 /// are lost silently.
 pub(super) fn is_picture(path: &Path) -> bool {
-    let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    READ.iter().chain(&NOT_READ).any(|known| *known == extension)
+    let extension = extension(path);
+    READ.iter().chain(OTHERS.iter().flat_map(|other| other.extensions)).any(|known| *known == extension)
 }
 
 /// A name as text. Bytes that are not UTF-8 are written as `\xff`; a name that has such bytes or such a text has each of its own backslashes twice, so
