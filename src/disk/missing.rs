@@ -18,8 +18,9 @@ fn nearest(path: &Path) -> Option<PathBuf> {
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let close = names.filter_map(|own| Some((distance(name, &own)?, own)));
     let near = wrong.with_file_name(close.min()?.1);
-    let whole = near.join(path.strip_prefix(wrong).ok()?);
-    Some(if whole.exists() { whole } else { near })
+    // Without the separator at the end that nothing behind it would leave.
+    let rest = path.strip_prefix(wrong).ok().filter(|rest| !rest.as_os_str().is_empty());
+    Some(rest.map(|rest| near.join(rest)).filter(|whole| whole.exists()).unwrap_or(near))
 }
 
 /// How many letters of a name are wrong, if these are few and not just digits: another number is another thing. Case does not count.
