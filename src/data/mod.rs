@@ -1,5 +1,6 @@
 //! Images, datasets, generated textures, corruption and batches.
 
+pub(crate) mod arrays;
 mod batch;
 mod copies;
 pub mod corruption;
