@@ -24,6 +24,7 @@ mod strips;
 mod test_image;
 pub mod texture;
 mod validation;
+mod walk;
 
 pub use crate::disk::{
     FolderLock, check_output_file, check_output_folder, followed, has_lock_file, lock_folder, make_folder, write_atomically,

@@ -101,6 +101,7 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Error;
     use crate::detect::Residual;
     use crate::model::{Architecture, Autoencoder};
     use std::cell::Cell;

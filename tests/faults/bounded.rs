@@ -47,6 +47,21 @@ fn long_thin_pictures_take_the_memory_of_their_pixels() {
 }
 
 #[test]
+fn a_picture_that_does_not_fit_is_an_error_and_not_the_end_of_the_program() {
+    let scratch = Scratch::new();
+    scratch.write("in/a.png", grey(2000, 2000));
+    let command = "detect --model run/model.safetensors --save map,heatmap,mask,overlay,reconstruction --overwrite --out out in";
+    let mut codes = [0; 2];
+    // Of the range, the first limits are too small and the last ones large enough, so that memory is short at another place each time.
+    for kib in (180_000..480_000).step_by(25_000) {
+        let ran = with_memory(&scratch, kib, command);
+        assert!([0, 1].contains(&ran.code) && !ran.err.contains("memory allocation of"), "{kib}: {} {}", ran.code, ran.err);
+        codes[usize::from(ran.code == 1)] += 1;
+    }
+    assert!(codes[0] > 0 && codes[1] > 0, "{codes:?}");
+}
+
+#[test]
 fn what_a_png_has_beside_its_pixels_is_not_unpacked() {
     let scratch = Scratch::new();
     let profile = [&b"p\0\0"[..], &deflated(0, 1 << 30)].concat();
