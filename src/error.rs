@@ -214,7 +214,10 @@ const CANNOT_WRITE: &str = "cannot be written";
 /// Why the system refused. A missing file gives the same text wherever it is read.
 fn refusal(action: &str, error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::NotFound if action == CANNOT_READ => "no such file".to_owned(),
+        // Words that are not the system's say it themselves.
+        io::ErrorKind::NotFound if action == CANNOT_READ => {
+            error.get_ref().map_or_else(|| "no such file".to_owned(), ToString::to_string)
+        }
         _ => format!("{action}: {}", system_words(error)),
     }
 }

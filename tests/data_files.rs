@@ -153,7 +153,39 @@ fn files_that_are_not_images_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(reason(&saved(folder.path(), "a.png", b"")), "is empty (0 bytes)");
     assert!(reason(&saved(folder.path(), "b.png", b"hello, world")).starts_with("is not an image"));
-    assert!(reason(&saved(folder.path(), "c.png", b"GIF89a......")).contains("GIF"));
+    let tiff = fixture::picture::strip(fixture::picture::fields(1, 1, 8, 1, 1), vec![9]);
+    let dicom = [&[0; 128][..], b"DICM"].concat();
+    let others: [(&str, &[u8], &str); 18] = [
+        ("c.png", b"GIF89a......", "a GIF"),
+        ("a.jp2", b"\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000"),
+        ("a.j2k", b"\xff\x4f\xff\x51\0\x2f", "a JPEG 2000"),
+        ("a.jxl", b"\xff\x0a....", "a JPEG XL"),
+        ("a.jpg", b"\0\0\0\x18ftypheic\0\0\0\0", "a HEIC"),
+        ("b.heif", b"\0\0\0\x18ftypmif1\0\0\0\0", "a HEIC"),
+        ("a.avif", b"\0\0\0\x1cftypavif\0\0\0\0", "an AVIF"),
+        ("a.cr3", b"\0\0\0\x18ftypcrx \0\0\0\0", "a camera raw"),
+        ("a.cr2", b"II*\0\x10\0\0\0CR\x02\0", "a camera raw"),
+        ("a.psd", b"8BPS\0\x01", "a Photoshop"),
+        ("a.dcm", &dicom, "a DICOM"),
+        ("a.svg", b"<?xml version='1.0'?>\n<svg width='3'/>", "an SVG"),
+        ("a.tga", &[0, 0, 2, 0], "a TGA"),
+        ("a.exr", b"\x76\x2f\x31\x01", "an OpenEXR"),
+        // Of these the decoder would show a preview.
+        ("a.NEF", &tiff, "a camera raw"),
+        ("a.arw", &tiff, "a camera raw"),
+        ("a.dng", &tiff, "a camera raw"),
+        ("a.ico", &[0, 0, 1, 0], "an ICO"),
+    ];
+    for (name, bytes, what) in others {
+        let path = saved(folder.path(), name, bytes);
+        let wanted = format!("is {what} picture, which is not read; convert it to PNG or TIFF");
+        assert_eq!(reason(&path), wanted, "{name}");
+        assert!(orthoscope::data::read_size(&path).unwrap_err().to_string().ends_with(&wanted), "{name}");
+    }
+    assert_eq!(list_images(folder.path()).unwrap().len(), 19, "all but the drawing count as images");
+    saved(folder.path(), "a.tif", &tiff);
+    assert_eq!(read_image(&folder.path().join("a.tif")).unwrap().len(), 3);
+    assert!(reason(&saved(folder.path(), "text.xml", b"<?xml version='1.0'?><annotation/>")).starts_with("is not an image"));
     assert_eq!(reason(&folder.path().join("d.png")), "no such file");
     assert_eq!(reason(folder.path()), "is a folder; a file is needed here");
 }
@@ -266,16 +298,22 @@ fn broken(damage: impl Fn(&Path)) -> String {
 fn errors_name_missing_parts() {
     let remove = |name: &'static str| move |root: &Path| std::fs::remove_dir_all(root.join(name)).unwrap();
     assert!(broken(remove("")).contains("there is no such folder"));
-    assert!(broken(remove("train/good")).contains("has no folder train/good"));
     assert!(broken(remove("test")).contains("contains no image (PNG, JPEG, TIFF, BMP, WebP and PNM) in a folder good or DEFECT"));
     assert!(broken(remove("ground_truth")).contains("000.png: this defect image has no mask"));
     assert!(broken(remove("test/hole")).contains("these masks have no images"));
-    let emptied = broken(|root| {
-        for name in ["a.png", "b.PNG"] {
-            std::fs::remove_file(root.join("train/good").join(name)).unwrap();
-        }
-    });
-    assert!(emptied.contains("contains no image"), "{emptied}");
+    // For a test set it is enough that there is one.
+    let folder = tempfile::tempdir().unwrap();
+    category(folder.path());
+    let refused = || {
+        assert!(Category::open(folder.path()).unwrap().train.is_empty());
+        train_images(folder.path()).unwrap_err().to_string()
+    };
+    for name in ["a.png", "b.PNG"] {
+        std::fs::remove_file(folder.path().join("train/good").join(name)).unwrap();
+    }
+    assert!(refused().contains("contains no image"), "{}", refused());
+    std::fs::remove_dir_all(folder.path().join("train/good")).unwrap();
+    assert!(refused().contains("has no folder train/good"), "{}", refused());
 }
 
 #[test]

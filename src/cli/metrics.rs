@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use crate::data::{TestImage, warn_of_skipped};
 use crate::detect::metrics::Score;
 use crate::detect::{Resolution, TOP_SHARE, is_share};
+use crate::disk::hint;
 use crate::disk::npy::{self, Element};
 use crate::report::results::Results;
 use crate::run::{TestSet, check_evaluation_memory, evaluate_maps};
@@ -51,7 +52,10 @@ fn share(text: &str) -> Result<f64, String> {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let data = arguments.images.dataset();
     let listed = data.complete_test_set()?;
-    ensure!(arguments.maps.is_dir(), Error::file(&arguments.maps, "there is no such folder, or it is a file"));
+    ensure!(
+        arguments.maps.is_dir(),
+        Error::file(&arguments.maps, format!("there is no such folder, or it is a file{}", hint(&arguments.maps)))
+    );
     check_evaluation_memory(&listed, arguments.resolution, None)?;
     let TestSet { category, .. } = TestSet::read(listed)?;
     warn_of_skipped(&data, &category.skipped, category.test.len());

@@ -14,6 +14,7 @@ use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, ImageFormat};
 use ndarray::{Array, Axis, Dimension};
 
+use super::arrays::reserved;
 use super::decode::{self, MAX_PIXELS, Samples};
 use super::image::{Image, Plane, image, sides};
 use super::levels::Levels;
@@ -24,15 +25,17 @@ use crate::error::{Error, Result};
 pub(super) const MAX_BYTES: u64 = MAX_PIXELS * 16;
 
 /// Bytes at the beginning of a file by which its format is recognised.
-pub(super) const START: u64 = 64;
+pub(super) const START: u64 = 1024;
+
+/// Bytes of memory for each that is encoded: its own, and those of a file that is no smaller, which grows to twice its length while half of that is
+/// still there.
+const ENCODING: usize = 4;
 
 /// The formats that are read, in words.
 pub(super) const READ_FORMATS: &str = "PNG, JPEG, TIFF, BMP, WebP and PNM";
 
-/// Extensions of the formats that are read, and of other images, in lower case.
+/// Extensions of the formats that are read, in lower case.
 pub(super) const READ: [&str; 12] = ["png", "jpg", "jpeg", "tif", "tiff", "bmp", "webp", "pnm", "pbm", "pgm", "ppm", "pam"];
-pub(super) const NOT_READ: [&str; 13] =
-    ["gif", "jp2", "jxl", "heic", "heif", "avif", "tga", "exr", "hdr", "pfm", "ico", "dng", "psd"];
 
 /// Reads an image file as `[height, width, 3]`; grey images get three equal channels.
 ///
@@ -131,7 +134,7 @@ pub fn write_mask_png(path: &Path, mask: &Plane) -> Result<()> {
 /// An 8-bit grey PNG file in memory.
 ///
 /// # Errors
-/// A mask that is too large for PNG.
+/// A mask that is too large for PNG; too little memory.
 pub fn encode_mask_png(mask: &Plane) -> Result<Vec<u8>> {
     encode(mask, ExtendedColorType::L8)
 }
@@ -139,7 +142,7 @@ pub fn encode_mask_png(mask: &Plane) -> Result<Vec<u8>> {
 /// An 8-bit RGB PNG file in memory; values outside [0, 1] are clamped, NaN is black.
 ///
 /// # Errors
-/// An image that is not `[height, width, 3]` or is too large for PNG.
+/// An image that is not `[height, width, 3]` or is too large for PNG; too little memory.
 pub fn encode_png(image: &Image) -> Result<Vec<u8>> {
     sides("png", image)?;
     encode(image, ExtendedColorType::Rgb8)
@@ -148,13 +151,13 @@ pub fn encode_png(image: &Image) -> Result<Vec<u8>> {
 /// A JPEG file in memory, for looking at: JPEG changes the values. `quality` is 1 to 100; values outside [0, 1] are clamped.
 ///
 /// # Errors
-/// An image that is not `[height, width, 3]` or has a side above 65535.
+/// An image that is not `[height, width, 3]` or has a side above 65535; too little memory.
 pub fn encode_jpeg(image: &Image, quality: u8) -> Result<Vec<u8>> {
     let (height, width) = sides("jpeg", image)?;
     let refuse = |reason: &dyn Display| Error::shape("jpeg", format!("a JPEG cannot hold {height}x{width} pixels: {reason}"));
     let rows = u16::try_from(height).map_err(|error| refuse(&error))?;
     let columns = u16::try_from(width).map_err(|error| refuse(&error))?;
-    let bytes: Vec<u8> = image.iter().map(|&value| to_byte(value)).collect();
+    let bytes = to_bytes(image)?;
     let mut file = Vec::new();
     let encoder = JpegEncoder::new_with_quality(&mut file, quality);
     encoder.write_image(&bytes, columns.into(), rows.into(), ExtendedColorType::Rgb8).map_err(|error| refuse(&error))?;
@@ -166,10 +169,18 @@ fn encode<D: Dimension>(values: &Array<f32, D>, colour: ExtendedColorType) -> Re
     let refuse = |reason: &dyn Display| Error::shape("png", format!("a PNG cannot hold {height}x{width} pixels: {reason}"));
     let rows = u32::try_from(height).map_err(|error| refuse(&error))?;
     let columns = u32::try_from(width).map_err(|error| refuse(&error))?;
-    let bytes: Vec<u8> = values.iter().map(|&value| to_byte(value)).collect();
+    let bytes = to_bytes(values)?;
     let mut file = Vec::new();
     PngEncoder::new(&mut file).write_image(&bytes, columns, rows, colour).map_err(|error| refuse(&error))?;
     Ok(file)
+}
+
+/// The 8-bit values to encode. An encoder takes memory for the file without asking the system, so that is asked here, and then left to it.
+fn to_bytes<D: Dimension>(values: &Array<f32, D>) -> Result<Vec<u8>> {
+    reserved::<u8>(values.len().saturating_mul(ENCODING))?;
+    let mut bytes = reserved(values.len())?;
+    bytes.extend(values.iter().map(|&value| to_byte(value)));
+    Ok(bytes)
 }
 
 /// The 8-bit value of `v` in [0, 1]: `round(255 v)`, clamped; NaN becomes 0.
@@ -200,11 +211,8 @@ fn format(path: &Path, bytes: &[u8]) -> Result<ImageFormat> {
     if bytes.is_empty() {
         return Err(Error::file(path, "is empty (0 bytes)"));
     }
-    decode::format(bytes).map_err(|other| match other {
-        Some(other) => {
-            let article = if other.starts_with(['A', 'I', 'O']) { "an" } else { "a" };
-            Error::file(path, format!("is {article} {other} file; {READ_FORMATS} are read"))
-        }
+    decode::format(path, bytes).map_err(|other| match other {
+        Some(other) => Error::file(path, format!("is {other} picture, which is not read; convert it to PNG or TIFF")),
         None => Error::file(path, format!("is not an image: its content is none of {READ_FORMATS}")),
     })
 }

@@ -36,7 +36,7 @@ impl Category {
     /// Lists a category folder and pairs its defect images with their masks. Nothing is decoded.
     ///
     /// # Errors
-    /// No such folder; no image in `test`, or in an existing `train`; a defect image without its mask, or a mask without its
+    /// No such folder; no image in `test`; a defect image without its mask, or a mask without its
     /// image; two images of the same name.
     pub fn open(root: &Path) -> Result<Self> {
         Self::list(root, true)

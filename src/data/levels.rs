@@ -36,23 +36,27 @@ impl Levels {
 /// # Errors
 /// Floating-point images in another unit, of which nearly every pixel would be white.
 pub fn check_levels(found: &[Option<Levels>], white_level: f64) -> Result<Option<String>> {
-    let deep: Vec<Levels> = found.iter().copied().flatten().collect();
-    let Some(brightest) = brightest(&deep, white_level) else {
-        let is_idle = white_level > 0.0 && !found.is_empty();
-        return Ok(
-            is_idle.then(|| format!("{KEY} = {white_level} has no effect: no training image has more than 8 bits per sample"))
-        );
-    };
-    let (largest, white) = (largest_in_words(&deep, "training ", white_level), brightest.white_at(white_level));
-    if brightest.largest > BRIGHT * white {
-        return match brightest.is_float && white_level == 0.0 {
+    let kinds = Kind::of(found, white_level);
+    if kinds.is_empty() && white_level > 0.0 && !found.is_empty() {
+        return Ok(Some(format!("{KEY} = {white_level} has no effect: no training image has more than 8 bits per sample")));
+    }
+    let doubts = kinds.iter().map(|kind| doubt(kind, white_level, kinds.len() > 1)).collect::<Result<Vec<_>>>()?;
+    Ok(joined(doubts))
+}
+
+/// The doubt about images of one kind, which are all there are or have others `beside` them.
+fn doubt(kind: &Kind, white_level: f64, beside: bool) -> Result<Option<String>> {
+    let (largest, white, brightest) = (kind.largest_in_words("training "), kind.white, kind.largest);
+    if brightest > BRIGHT * white {
+        return match kind.is_float && white_level == 0.0 {
             true => Err(Error::config(KEY, format!("{largest}; set it to the value that is white in these images"))),
             false => Ok(Some(format!("{KEY}: {largest}: all above that is white, too"))),
         };
     }
-    Ok(is_dark(brightest, white).then(|| {
-        let advice = match bits_of(brightest.largest) {
-            Some((bits, level)) if !brightest.is_float => format!("set {KEY} = {level} if the camera has {bits} bits"),
+    Ok(kind.is_dark().then(|| {
+        let advice = match bits_of(brightest) {
+            _ if beside => format!("bring these images and the others to one scale, for {KEY} counts for both"),
+            Some((bits, level)) if !kind.is_float => format!("set {KEY} = {level} if the camera has {bits} bits"),
             _ => format!("set {KEY} to the value that is white"),
         };
         format!("{largest}, so they are nearly black; {advice}")
@@ -61,39 +65,60 @@ pub fn check_levels(found: &[Option<Levels>], white_level: f64) -> Result<Option
 
 /// The same doubt about images that a trained network looks at, whose white is that of its training. It never refuses them.
 pub fn doubt_about_levels(found: &[Option<Levels>], white_level: f64) -> Option<String> {
-    let deep: Vec<Levels> = found.iter().copied().flatten().collect();
-    let brightest = brightest(&deep, white_level)?;
-    let (largest, white) = (largest_in_words(&deep, "", white_level), brightest.white_at(white_level));
-    let what = match brightest.largest {
-        value if value > BRIGHT * white => ": all above that is white, too",
-        _ if is_dark(brightest, white) => ", so they are nearly black",
-        _ => return None,
+    let doubt = |kind: &Kind| {
+        let what = match kind.largest {
+            value if value > BRIGHT * kind.white => ": all above that is white, too",
+            _ if kind.is_dark() => ", so they are nearly black",
+            _ => return None,
+        };
+        Some(format!("{}{what}; {KEY} is set in the training", kind.largest_in_words("")))
     };
-    Some(format!("{largest}{what}; {KEY} is set in the training"))
+    joined(Kind::of(found, white_level).iter().map(doubt))
 }
 
-/// The image whose largest value is nearest to white, or farthest above it.
-fn brightest(deep: &[Levels], white_level: f64) -> Option<Levels> {
-    deep.iter().copied().max_by(|a, b| share(a, white_level).total_cmp(&share(b, white_level)))
+fn joined(doubts: impl IntoIterator<Item = Option<String>>) -> Option<String> {
+    doubts.into_iter().flatten().reduce(|one, other| format!("{one}; {other}"))
 }
 
-/// The largest value in words; `which` images they are, with a space after it.
-fn largest_in_words(deep: &[Levels], which: &str, white_level: f64) -> String {
-    let (count, images) = (deep.len(), if deep.len() == 1 { "image" } else { "images" });
-    let of = |value: fn(&Levels, f64) -> f64| brightest(deep, white_level).map_or(0.0, |own| value(&own, white_level));
-    let (largest, white) = (of(|own, _| own.largest), of(Levels::white_at));
-    format!(
-        "the largest value in the {count} {which}{images} with more than 8 bits per sample is {largest}, and {white} is white"
-    )
+/// Images with whole numbers of more than 8 bits, or with floating-point ones. The largest value of one kind says nothing about the other.
+struct Kind {
+    is_float: bool,
+    count: usize,
+    /// How its images differ from all others, in words with a space before them.
+    words: &'static str,
+    /// The largest value in the image whose largest value is nearest to white, or farthest above it, and its white.
+    largest: f64,
+    white: f64,
 }
 
-fn is_dark(brightest: Levels, white: f64) -> bool {
-    brightest.largest > 0.0 && brightest.largest < DARK * white
-}
+impl Kind {
+    /// The kinds that were found.
+    fn of(found: &[Option<Levels>], white_level: f64) -> Vec<Self> {
+        let share = |levels: &Levels| levels.largest / levels.white_at(white_level);
+        let kind = |is_float: bool| {
+            let own = || found.iter().flatten().filter(|levels| levels.is_float == is_float);
+            let brightest = own().max_by(|a, b| share(a).total_cmp(&share(b)))?;
+            let words = match (own().count() == found.iter().flatten().count(), is_float) {
+                (true, _) => " with more than 8 bits per sample",
+                (false, true) => " with floating-point samples",
+                (false, false) => " with whole numbers of more than 8 bits per sample",
+            };
+            let white = brightest.white_at(white_level);
+            Some(Self { is_float, count: own().count(), words, largest: brightest.largest, white })
+        };
+        [false, true].into_iter().filter_map(kind).collect()
+    }
 
-/// The largest value relative to white.
-fn share(levels: &Levels, white_level: f64) -> f64 {
-    levels.largest / levels.white_at(white_level)
+    /// The largest value in words; `which` images they are, with a space after it.
+    fn largest_in_words(&self, which: &str) -> String {
+        let Self { count, words, largest, white, .. } = self;
+        let images = if *count == 1 { "image" } else { "images" };
+        format!("the largest value in the {count} {which}{images}{words} is {largest}, and {white} is white")
+    }
+
+    fn is_dark(&self) -> bool {
+        self.largest > 0.0 && self.largest < DARK * self.white
+    }
 }
 
 /// The number of bits, at least 8, that hold a value, and their largest value.
@@ -130,6 +155,22 @@ mod tests {
         }
         assert_eq!((warning(&[of(4000.0)], 4095.0), warning(&[], 4095.0)), (None, None));
         assert!(warning(&[of(400.0)], 4095.0).unwrap().ends_with("if the camera has 9 bits"));
+    }
+
+    #[test]
+    fn a_bright_image_of_one_kind_does_not_hide_dark_ones_of_the_other() {
+        let float = |largest| Some(Levels { is_float: true, white: 1.0, largest });
+        let both = [of(4000.0), float(0.9), of(100.0)];
+        let text = warning(&both, 0.0).unwrap();
+        let start = "the largest value in the 2 training images with whole numbers of more than 8 bits per sample is 4000, and";
+        assert!(text.starts_with(start) && text.ends_with("to one scale, for data.white_level counts for both"), "{text}");
+        // With the white of the whole numbers the others are dark.
+        let text = warning(&both, 4095.0).unwrap();
+        assert!(text.starts_with("the largest value in the 1 training image with floating-point samples is 0.9, and"), "{text}");
+        assert!(check_levels(&[of(60000.0), float(255.0)], 0.0).is_err(), "in another unit");
+        let seen = doubt_about_levels(&[of(4000.0), float(0.01)], 0.0).unwrap();
+        assert_eq!(seen.matches(", so they are nearly black; data.white_level is set in the training").count(), 2, "{seen}");
+        assert_eq!((warning(&[of(60000.0), float(0.9)], 0.0), doubt_about_levels(&[of(60000.0), float(0.9)], 0.0)), (None, None));
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! The images in a folder and all folders below it, and what of them cannot be used.
 
-use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::file::{NOT_READ, READ, READ_FORMATS};
-use crate::disk::Results;
+use super::decode::{OTHERS, extension};
+use super::file::{READ, READ_FORMATS};
+use super::walk::Walk;
 use crate::disk::bounded::kind;
+use crate::disk::hint;
 use crate::error::{Error, Result};
 
 /// Folders that systems and other programs leave; some hold small copies of the images.
@@ -106,55 +107,13 @@ impl Listing {
     /// No such folder, or one that cannot be listed.
     pub fn of(folder: &Path) -> Result<Self> {
         check_folder(folder)?;
-        let root = real(folder);
-        let (mut own, mut seen) = (Self::default(), HashSet::from([root.clone()]));
-        let (mut folders, mut results) = (Vec::new(), Results::default());
-        results.enter(folder);
-        own.add(entries(folder)?, &mut folders, &results);
-        while let Some(folder) = folders.pop() {
-            let place = real(&folder);
-            if root.starts_with(&place) {
-                own.skip(&folder, &Error::file(&folder, "is a link to a folder that holds this one"));
-                continue;
-            }
-            if !seen.insert(place) {
-                own.skip(&folder, &Error::file(&folder, "is a link to a folder that is listed already"));
-                continue;
-            }
-            results.enter(&folder);
-            match entries(&folder) {
-                Ok(found) => own.add(found, &mut folders, &results),
-                Err(error) => own.skip(&folder, &error),
-            }
-        }
-        own.images.sort_by_cached_key(|path| (path.with_extension(""), path.clone()));
-        own.skipped.sort_by(|a, b| a.file.cmp(&b.file));
-        Ok(own)
+        let Walk { mut images, doubtful, results, passed } = Walk::through(folder)?;
+        images.sort_by_cached_key(|path| (path.with_extension(""), path.clone()));
+        let others = [doubtful, results, passed].into_iter().flatten();
+        let mut skipped: Vec<Skipped> = others.map(|(path, error)| Skipped::new(&path, &error)).collect();
+        skipped.sort_by(|a, b| a.file.cmp(&b.file));
+        Ok(Self { images, skipped })
     }
-
-    fn add(&mut self, entries: Vec<PathBuf>, folders: &mut Vec<PathBuf>, results: &Results) {
-        // The last one is taken first.
-        for path in entries.into_iter().rev() {
-            match is_folder(&path) {
-                Ok(true) if !is_foreign(&path) => folders.push(path),
-                Ok(false) if is_picture(&path) => match results.writer_of(&path) {
-                    Some(command) => self.skip(&path, &Error::file(&path, format!("is a result of `orthoscope {command}`"))),
-                    None => self.images.push(path),
-                },
-                Ok(_) => {}
-                Err(error) => self.skip(&path, &error),
-            }
-        }
-    }
-
-    fn skip(&mut self, path: &Path, error: &Error) {
-        self.skipped.push(Skipped::new(path, error));
-    }
-}
-
-/// Where links lead; the path itself where the system does not say.
-fn real(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
 /// All images in a folder and its subfolders, sorted by path; or `path` itself if it is a file. Links are followed. Subfolders that cannot be listed
@@ -168,36 +127,11 @@ pub fn list_images(path: &Path) -> Result<Vec<PathBuf>> {
         return Ok(vec![path.to_owned()]);
     }
     check_place(path)?;
-    let (mut found, mut own, mut results) = (Vec::new(), 0_usize, Results::default());
-    let (mut folders, mut seen, root) = (vec![path.to_owned()], HashSet::new(), real(path));
-    while let Some(folder) = folders.pop() {
-        let place = real(&folder);
-        if folder != path && root.starts_with(&place) || !seen.insert(place) {
-            log::warn!(
-                "{}: is a link to a folder that is listed already, or holds this one, and is passed over",
-                folder.display()
-            );
-            continue;
-        }
-        let listed = match entries(&folder) {
-            Err(error) if folder != path => {
-                log::warn!("{error}, so it is passed over");
-                continue;
-            }
-            listed => listed?,
-        };
-        results.enter(&folder);
-        for entry in listed {
-            match is_folder(&entry) {
-                Ok(true) if !is_foreign(&entry) => folders.push(entry),
-                Ok(false) if is_picture(&entry) && results.writer_of(&entry).is_some() => own += 1,
-                // What is wrong with a link in a circle is said when it is its turn.
-                Ok(false) | Err(_) if is_picture(&entry) => found.push(entry),
-                Err(error) => log::warn!("{error}, so it is passed over"),
-                Ok(_) => {}
-            }
-        }
-    }
+    let Walk { images, doubtful, results, passed } = Walk::through(path)?;
+    passed.iter().for_each(|(_, error)| log::warn!("{error}, so it is passed over"));
+    // What is wrong with a link in a circle is said when it is its turn.
+    let mut found: Vec<PathBuf> = images.into_iter().chain(doubtful.into_iter().map(|(path, _)| path)).collect();
+    let own = results.len();
     if found.is_empty() {
         return Err(if own > 0 {
             Error::file(path, format!("contains no image but {own} results of orthoscope"))
@@ -217,7 +151,9 @@ fn check_place(path: &Path) -> Result<()> {
     match std::fs::metadata(path) {
         Ok(about) if about.is_dir() => Ok(()),
         Ok(about) => Err(Error::file(path, format!("is {}; a file or a folder is needed here", kind(&about)))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Error::file(path, "there is no such file or folder")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(Error::file(path, format!("there is no such file or folder{}", hint(path))))
+        }
         Err(error) => Err(Error::read(path, error)),
     }
 }
@@ -236,7 +172,9 @@ pub(super) fn check_folder(path: &Path) -> Result<()> {
         Ok(about) if about.is_dir() => Ok(()),
         Ok(about) if about.is_file() => Err(Error::file(path, "is a file; a folder is needed here")),
         Ok(about) => Err(Error::file(path, format!("is {}; a folder is needed here", kind(&about)))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Error::file(path, "there is no such folder")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(Error::file(path, format!("there is no such folder{}", hint(path))))
+        }
         Err(error) => Err(Error::read(path, error)),
     }
 }
@@ -276,8 +214,8 @@ pub(super) fn is_foreign(folder: &Path) -> bool {
 /// Whether the extension is that of an image, also of a format that cannot be read: such a file is named when it is its turn, so that no data
 /// are lost silently.
 pub(super) fn is_picture(path: &Path) -> bool {
-    let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    READ.iter().chain(&NOT_READ).any(|known| *known == extension)
+    let extension = extension(path);
+    READ.iter().chain(OTHERS.iter().flat_map(|other| other.extensions)).any(|known| *known == extension)
 }
 
 /// A name as text. Bytes that are not UTF-8 are written as `\xff`; a name that has such bytes or such a text has each of its own backslashes twice, so

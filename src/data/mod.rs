@@ -1,5 +1,6 @@
 //! Images, datasets, generated textures, corruption and batches.
 
+pub(crate) mod arrays;
 mod batch;
 mod copies;
 pub mod corruption;
@@ -23,6 +24,7 @@ mod strips;
 mod test_image;
 pub mod texture;
 mod validation;
+mod walk;
 
 pub use crate::disk::{
     FolderLock, check_output_file, check_output_folder, followed, has_lock_file, lock_folder, make_folder, write_atomically,

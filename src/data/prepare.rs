@@ -2,6 +2,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::arrays::copied;
 use super::decode::MAX_PIXELS;
 use super::file::read_with_levels;
 use super::image::{Image, sides};
@@ -105,7 +106,7 @@ impl Preparation {
     /// The image at working resolution.
     ///
     /// # Errors
-    /// A result of more than [`MAX_PIXELS`].
+    /// A result of more than [`MAX_PIXELS`]; too little memory.
     pub fn apply(&self, image: &Image) -> Result<Image> {
         let (h, w) = sides("prepare", image)?;
         let (height, width) = self.working_size(h, w);
@@ -114,7 +115,7 @@ impl Preparation {
             return Err(Error::argument(text));
         }
         if (height, width) == (h, w) {
-            return Ok(image.clone());
+            return copied(&image.view());
         }
         resize(image, height, width)
     }

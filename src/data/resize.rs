@@ -7,6 +7,7 @@
 
 use ndarray::{Axis, s};
 
+use super::arrays::{copied, zeros};
 use super::image::{Image, check_size, sides};
 use crate::error::{Error, Result};
 
@@ -17,21 +18,21 @@ const TOGETHER: usize = 4096;
 /// both the image and the result, however long and thin they are.
 ///
 /// # Errors
-/// A side of 0.
+/// A side of 0; too little memory.
 pub fn resize(image: &Image, height: usize, width: usize) -> Result<Image> {
     let (old_height, old_width) = sides("resize", image)?;
     check_size("resize", height, width)?;
     // The image in between has `old_height x width` pixels, or, in the other order, `height x old_width`.
-    Ok(match height < old_height && width > old_width {
-        true => to_width(&to_height(image, height), width),
-        false => to_height(&to_width(image, width), height),
-    })
+    match height < old_height && width > old_width {
+        true => to_width(&to_height(image, height)?, width),
+        false => to_height(&to_width(image, width)?, height),
+    }
 }
 
 /// Resizes every row of an image.
-fn to_width(image: &Image, width: usize) -> Image {
+fn to_width(image: &Image, width: usize) -> Result<Image> {
     let (height, old_width, _) = image.dim();
-    let mut resized = Image::zeros((height, width, 3));
+    let mut resized: Image = zeros((height, width, 3))?;
     for start in (0..width).step_by(TOGETHER) {
         let end = (start + TOGETHER).min(width);
         let windows: Vec<Window> = (start..end).map(|x| Window::triangle(old_width, width, x)).collect();
@@ -42,48 +43,55 @@ fn to_width(image: &Image, width: usize) -> Image {
             }
         }
     }
-    resized
+    Ok(resized)
 }
 
 /// Resizes every column of an image.
-fn to_height(image: &Image, height: usize) -> Image {
+fn to_height(image: &Image, height: usize) -> Result<Image> {
     let (old_height, width, _) = image.dim();
-    let mut resized = Image::zeros((height, width, 3));
+    let mut resized: Image = zeros((height, width, 3))?;
     for (y, mut row) in resized.outer_iter_mut().enumerate() {
         let window = Window::triangle(old_height, height, y);
         for ((x, c), value) in row.indexed_iter_mut() {
             *value = window.sum(|i| image[[i, x, c]]);
         }
     }
-    resized
+    Ok(resized)
 }
 
 /// The `height x width` pixels whose first row is `top` and first column `left`.
 ///
 /// # Errors
-/// A side of 0, or a window that is not inside the image.
+/// A side of 0, or a window that is not inside the image; too little memory.
 pub fn crop(image: &Image, top: usize, left: usize, height: usize, width: usize) -> Result<Image> {
     let (h, w) = sides("crop", image)?;
     let fits = |first: usize, side: usize, whole: usize| side > 0 && first.checked_add(side).is_some_and(|end| end <= whole);
     if !fits(top, height, h) || !fits(left, width, w) {
         return Err(Error::shape("crop", format!("{height}x{width} from row {top}, column {left} leaves {h}x{w}")));
     }
-    Ok(image.slice(s![top..top + height, left..left + width, ..]).to_owned())
+    copied(&image.slice(s![top..top + height, left..left + width, ..]))
 }
 
 /// Pads an image at the bottom and right to `height x width` by reflection without repeating the edge:
 /// `a b c` becomes `a b c b a b …`. A side of one pixel is repeated.
 ///
 /// # Errors
-/// A side smaller than the image's.
+/// A side smaller than the image's; too little memory.
 pub fn pad_reflect(image: &Image, height: usize, width: usize) -> Result<Image> {
     let (h, w) = sides("pad_reflect", image)?;
     check_size("pad_reflect", height, width)?;
     if height < h || width < w {
         return Err(Error::shape("pad_reflect", format!("{h}x{w} cannot be padded to {height}x{width}")));
     }
-    let reflected = |side: usize, old: usize| (0..side).map(|i| reflect(i, old)).collect::<Vec<_>>();
-    Ok(image.select(Axis(0), &reflected(height, h)).select(Axis(1), &reflected(width, w)))
+    let mut padded: Image = zeros((height, width, 3))?;
+    for (y, mut row) in padded.outer_iter_mut().enumerate() {
+        let own = image.index_axis(Axis(0), reflect(y, h));
+        row.slice_mut(s![..w, ..]).assign(&own);
+        for x in w..width {
+            row.row_mut(x).assign(&own.row(reflect(x, w)));
+        }
+    }
+    Ok(padded)
 }
 
 /// The position in `0..n` that `i >= 0` is reflected to.

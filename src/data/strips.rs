@@ -116,7 +116,7 @@ fn source(path: &Path) -> Result<(Option<ImageFormat>, Source)> {
     (&file).take(START).read_to_end(&mut start).map_err(refuse)?;
     let mut source: BufReader<File> = BufReader::new(file);
     source.rewind().map_err(refuse)?;
-    Ok((decode::format(&start).ok(), source))
+    Ok((decode::format(path, &start).ok(), source))
 }
 
 fn refused(path: &Path, what: &str) -> Error {

@@ -1,10 +1,11 @@
 //! A picture seen tile by tile. Only the rows that one row of tiles covers are in memory, and one tile at a time goes through the network.
 
-use ndarray::{Array2, Array3, Axis, concatenate, s};
+use ndarray::{Array2, Axis, s};
 
 use super::tiling::{Row, Tiling};
 use crate::data::Image;
-use crate::error::{Error, Result};
+use crate::data::arrays::{copied, joined, zeros};
+use crate::error::Result;
 
 /// What a network makes of an image at working resolution.
 pub(super) struct Seen {
@@ -18,7 +19,7 @@ pub(super) struct Seen {
 /// tile, and `finished` gets what was seen of the rows that no further tile covers, in order.
 ///
 /// # Errors
-/// Those of the three.
+/// Those of the three; too little memory.
 pub(super) fn each_band(
     (height, width): (usize, usize),
     tiling: &Tiling,
@@ -32,11 +33,11 @@ pub(super) fn each_band(
         let bottom = (top + rows.length).min(height);
         window.extend(&next(bottom - top - window.image.len_of(Axis(0)))?)?;
         for (&left, weights) in columns.starts.iter().zip(&columns.weights) {
-            let tile = window.tile(left, columns.length.min(width - left));
+            let tile = window.tile(left, columns.length.min(width - left))?;
             window.add(left, [&rows.weights[number], weights], &see(&tile)?);
         }
         let end = rows.starts.get(number + 1).copied().unwrap_or(height);
-        finished(window.split(end - top))?;
+        finished(window.split(end - top)?)?;
     }
     Ok(())
 }
@@ -55,17 +56,16 @@ impl Window {
 
     fn extend(&mut self, rows: &Image) -> Result<()> {
         let (count, width, _) = rows.dim();
-        let wrong = |error: ndarray::ShapeError| Error::shape("tiles", format!("rows {:?}: {error}", rows.shape()));
         let Seen { reconstruction, residual } = &mut self.sums;
-        self.image = concatenate(Axis(0), &[self.image.view(), rows.view()]).map_err(wrong)?;
-        *reconstruction = concatenate![Axis(0), reconstruction.view(), Array3::zeros((count, width, 3))];
-        *residual = concatenate![Axis(0), residual.view(), Array2::zeros((count, width))];
+        self.image = joined(&self.image, &rows.view())?;
+        *reconstruction = joined(reconstruction, &zeros((count, width, 3))?.view())?;
+        *residual = joined(residual, &zeros((count, width))?.view())?;
         Ok(())
     }
 
     /// All rows of some columns.
-    fn tile(&self, left: usize, width: usize) -> Image {
-        self.image.slice(s![.., left..left + width, ..]).to_owned()
+    fn tile(&self, left: usize, width: usize) -> Result<Image> {
+        copied(&self.image.slice(s![.., left..left + width, ..]))
     }
 
     /// Adds what was seen in a tile, with the weights of its rows and columns.
@@ -85,22 +85,23 @@ impl Window {
     }
 
     /// Takes the first rows out.
-    fn split(&mut self, count: usize) -> Seen {
+    fn split(&mut self, count: usize) -> Result<Seen> {
         let Seen { reconstruction, residual } = &mut self.sums;
         let first = Seen {
-            reconstruction: reconstruction.slice(s![..count, .., ..]).to_owned(),
-            residual: residual.slice(s![..count, ..]).to_owned(),
+            reconstruction: copied(&reconstruction.slice(s![..count, .., ..]))?,
+            residual: copied(&residual.slice(s![..count, ..]))?,
         };
-        self.image = self.image.slice(s![count.., .., ..]).to_owned();
-        *reconstruction = reconstruction.slice(s![count.., .., ..]).to_owned();
-        *residual = residual.slice(s![count.., ..]).to_owned();
-        first
+        self.image = copied(&self.image.slice(s![count.., .., ..]))?;
+        *reconstruction = copied(&reconstruction.slice(s![count.., .., ..]))?;
+        *residual = copied(&residual.slice(s![count.., ..]))?;
+        Ok(first)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Error;
     use crate::detect::Residual;
     use crate::model::{Architecture, Autoencoder};
     use std::cell::Cell;

@@ -13,6 +13,7 @@ use super::scores::ImageScores;
 use super::settings::{Calibration, DetectionConfig, Interval, Settings, Smoothing, Source, Thresholds, quantile};
 use super::tiling::Tiling;
 use crate::backend::Real;
+use crate::data::arrays::{reserved, zeros};
 use crate::data::{Image, MAX_PIXELS, Plane, crop, image, pad_reflect, plane, row_major};
 use crate::error::{Error, Result};
 use crate::model::{Architecture, Inference, Parameters, WeightFile};
@@ -225,7 +226,7 @@ impl<B: Backend> Detector<B> {
     /// The same in tiles.
     fn see_tiles(&self, x: &Image, tiling: &Tiling) -> Result<Seen> {
         let (height, width, _) = x.dim();
-        let mut whole = Seen { reconstruction: Image::zeros(x.dim()), residual: Array2::zeros((height, width)) };
+        let mut whole = Seen { reconstruction: zeros(x.dim())?, residual: zeros((height, width))? };
         let (mut read, mut done) = (0, 0);
         let next = |count: usize| {
             read += count;
@@ -288,7 +289,9 @@ impl<B: Backend> Detector<B> {
         if residual.iter().any(|value| !value.is_finite()) {
             return Err(Error::argument("the network's output is not finite"));
         }
-        let difference = self.backend.upload(&residual.iter().map(|&value| B::Elem::of(value)).collect::<Vec<_>>())?;
+        let mut values = reserved(residual.len())?;
+        values.extend(residual.iter().map(|&value| B::Elem::of(value)));
+        let difference = self.backend.upload(&values)?;
         let spec = BoxAverageSpec::new(&Shape::new(&[1, height, width])?, window, repeats)?;
         let mut average = self.backend.alloc(height * width)?;
         self.backend.run(BoxAverage::Forward { spec: &spec, x: &difference, y: &mut average })?;

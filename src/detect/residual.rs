@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::metrics::resize_bilinear;
 use crate::backend::Real;
+use crate::data::arrays::zeros;
 use crate::data::{Image, Plane, plane};
 use crate::error::{Error, Result};
 use crate::ops::{Backend, check_scales, check_ssim_window};
@@ -106,12 +107,14 @@ impl Residual {
     /// The weighted sum for an image and its reconstruction, both `[height, width, 3]`; `[height, width]`. Similarities are computed on `backend`.
     ///
     /// # Errors
-    /// The device failed.
+    /// The device failed; too little memory.
     pub(super) fn of<B: Backend>(&self, backend: &B, x: &Image, reconstruction: &Image) -> Result<Array2<f64>> {
-        let mut sum = Zip::from(x.lanes(Axis(2))).and(reconstruction.lanes(Axis(2))).map_collect(|a, b| {
+        let (height, width, _) = x.dim();
+        let mut sum = zeros((height, width))?;
+        Zip::from(&mut sum).and(x.lanes(Axis(2))).and(reconstruction.lanes(Axis(2))).for_each(|sum: &mut f64, a, b| {
             let squares: f64 = a.iter().zip(b).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum();
             let mean = squares / 3.0;
-            if self.root == 0.0 { self.squared * mean } else { self.squared * mean + self.root * mean.sqrt() }
+            *sum = if self.root == 0.0 { self.squared * mean } else { self.squared * mean + self.root * mean.sqrt() };
         });
         let mut add =
             |weight: f64, dissimilarity: Plane| sum.zip_mut_with(&dissimilarity, |sum, &value| *sum += weight * f64::from(value));

@@ -1,6 +1,6 @@
 //! Pictures that are too large for the memory: examined in strips, from the top to the bottom.
 
-use ndarray::{Array2, Axis, concatenate, s};
+use ndarray::{Array2, s};
 
 use super::appearance::{RunningNumbers, Unlike};
 use super::bands::{Seen, each_band};
@@ -11,6 +11,7 @@ use super::regions::{Region, RegionScan};
 use super::scores::{ImageScores, RunningScores};
 use super::settings::Smoothing;
 use super::tiling::Tiling;
+use crate::data::arrays::{copied, joined};
 use crate::data::{Image, MAX_PIXELS, Plane};
 use crate::error::{Error, Result};
 use crate::ops::Backend;
@@ -183,17 +184,17 @@ impl Smoother {
     /// Adds rows and returns those that are finished now. The average at the end of what is known is wrong, and with every repetition half a
     /// window more of it, so as many rows wait for the next ones.
     fn add(&mut self, rows: &Array2<f64>, smooth: impl Fn(&Array2<f64>, Smoothing) -> Result<Plane>) -> Result<Plane> {
-        self.rows = concatenate![Axis(0), self.rows.view(), rows.view()];
+        self.rows = joined(&self.rows, &rows.view())?;
         let known = self.first + self.rows.nrows();
         let end = if known == self.height { known } else { known.saturating_sub(self.halo) };
         if end <= self.done {
             return Ok(Plane::zeros((0, rows.ncols())));
         }
         let smoothed = smooth(&self.rows, self.smoothing)?;
-        let finished = smoothed.slice(s![self.done - self.first..end - self.first, ..]).to_owned();
+        let finished = copied(&smoothed.slice(s![self.done - self.first..end - self.first, ..]))?;
         self.done = end;
         let kept = end.saturating_sub(self.halo).max(self.first);
-        self.rows = self.rows.slice(s![kept - self.first.., ..]).to_owned();
+        self.rows = copied(&self.rows.slice(s![kept - self.first.., ..]))?;
         self.first = kept;
         Ok(finished)
     }

@@ -2,9 +2,10 @@
 //! sentence.
 
 use std::fs::{File, Metadata};
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
+use super::missing::hint;
 use crate::error::{Error, Result};
 
 /// Limit of a config in bytes.
@@ -23,7 +24,7 @@ pub const NUMBERS: u64 = 64 << 30;
 pub fn open(path: &Path, limit: u64) -> Result<(File, u64)> {
     let refuse = |error| Error::read(path, error);
     // Before it is opened, because opening a pipe waits for its writer.
-    check_kind(path, &std::fs::metadata(path).map_err(refuse)?)?;
+    check_kind(path, &std::fs::metadata(path).map_err(|error| refuse(with_hint(path, error)))?)?;
     let file = File::open(path).map_err(refuse)?;
     let about = file.metadata().map_err(refuse)?;
     check_kind(path, &about)?;
@@ -55,6 +56,16 @@ pub fn read_text(path: &Path, limit: u64) -> Result<String> {
         let at = error.utf8_error().valid_up_to();
         Error::file(path, format!("is not text: byte {at} is not UTF-8"))
     })
+}
+
+/// The error with what was probably meant, if there is nothing at `path`.
+fn with_hint(path: &Path, error: io::Error) -> io::Error {
+    match hint(path) {
+        meant if error.kind() == io::ErrorKind::NotFound && !meant.is_empty() => {
+            io::Error::new(error.kind(), format!("no such file{meant}"))
+        }
+        _ => error,
+    }
 }
 
 fn check_kind(path: &Path, about: &Metadata) -> Result<()> {

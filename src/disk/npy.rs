@@ -40,12 +40,17 @@ pub fn begin<W: Write>(out: W, (height, width): (usize, usize)) -> io::Result<Np
 /// The bytes of a file with an array of f32 or f64 in C order.
 ///
 /// # Errors
-/// None that can occur: memory takes every byte.
+/// Too little memory.
 pub fn encode<T: AutoSerialize + Copy, D: Dimension>(array: &Array<T, D>) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
+    let short = |_| Error::format(format!("an array of {} values, for which memory is short", array.len()));
+    bytes.try_reserve_exact(array.len().saturating_mul(size_of::<T>()).saturating_add(HEADER)).map_err(short)?;
     write_to(&mut bytes, array).map_err(Error::format)?;
     Ok(bytes)
 }
+
+/// Bytes that a header takes, more or less.
+const HEADER: usize = 256;
 
 /// Longest header that is read, in bytes; NumPy's own are about 100 long.
 const MAX_HEADER: u32 = 1 << 16;

@@ -2,6 +2,7 @@
 
 use ndarray::{Array2, Axis, Zip, aview1};
 
+use crate::data::arrays::copied;
 use crate::data::{Image, Plane, sides};
 use crate::error::{Error, Result};
 
@@ -108,7 +109,7 @@ pub fn overlay(image: &Image, plane: &Plane, scale: Scale) -> Result<Image> {
     if (height, width) != (h, w) {
         return Err(Error::shape("overlay", format!("image is {height}x{width}, plane is {h}x{w}")));
     }
-    let mut result = image.clone();
+    let mut result = copied(&image.view())?;
     Zip::from(result.lanes_mut(Axis(2))).and(plane).for_each(|mut pixel, &value| {
         let grey = luminance([0, 1, 2].map(|c| pixel[c]));
         let place = scale.place(value);

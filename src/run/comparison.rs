@@ -11,7 +11,7 @@ use super::{CONFIG_FILE, LOG_FILE, METRICS_FILE};
 use crate::data::GOOD;
 use crate::detect::ThresholdReport;
 use crate::detect::metrics::{PlacedAuroc, Score};
-use crate::disk::bounded;
+use crate::disk::{bounded, hint};
 use crate::error::{Error, Result};
 
 /// A folder that `train`, `demo`, `evaluate` or `reproduce` has written.
@@ -80,8 +80,11 @@ impl ComparedRun {
     /// Reads what a folder has of config, log and results.
     ///
     /// # Errors
-    /// A folder that has neither config nor results, or a file that cannot be read.
+    /// No such folder; one that has neither config nor results, or a file that cannot be read.
     pub fn read(folder: &Path) -> Result<Self> {
+        if !folder.exists() {
+            return Err(Error::file(folder, format!("there is no such folder{}", hint(folder))));
+        }
         let at = |name: &str| Some(folder.join(name)).filter(|path| path.exists());
         let config = at(CONFIG_FILE).map(|path| Config::read(&path)).transpose()?;
         let (mut losses, mut validations) = (Vec::new(), Vec::new());

@@ -278,7 +278,7 @@ fn bad(whole: &[u8]) -> [(&'static str, Vec<u8>, &'static str); 4] {
     [
         ("cut.png", whole[..whole.len() / 2].to_vec(), "the PNG data cannot be read: "),
         ("deep/empty.jpg", Vec::new(), "is empty (0 bytes)"),
-        ("foreign.gif", b"GIF89a......".to_vec(), "is a GIF file; "),
+        ("foreign.gif", b"GIF89a......".to_vec(), "is a GIF picture, "),
         ("text.jpeg", b"no image".to_vec(), "is not an image: "),
     ]
 }
@@ -489,7 +489,7 @@ fn detection_goes_on_after_files_of_other_formats() {
     let ran = scratch.run("detect --model run/model.safetensors --device cpu --out found in");
     assert_eq!((ran.code, ran.out.lines().count()), (1, 1), "{}", ran.err);
     assert!(
-        ran.err.contains("error: in/foreign.gif: is a GIF file; ") && scratch.path("found/deep/000.json").exists(),
+        ran.err.contains("error: in/foreign.gif: is a GIF picture, ") && scratch.path("found/deep/000.json").exists(),
         "{}",
         ran.err
     );

@@ -27,6 +27,46 @@ fn errors_name_missing_and_empty_folders() {
 }
 
 #[test]
+fn a_misspelt_path_is_compared_with_its_neighbours() {
+    let scratch = Scratch::new();
+    let model = "--model run/model.safetensors";
+    let folder = "there is no such folder; did you mean ";
+    let either = "there is no such file or folder; did you mean ";
+    for (command, reason) in [
+        ("train --data clth --out new".to_owned(), format!("clth: {folder}cloth?")),
+        (format!("evaluate {model} --data Clot --out new"), format!("Clot: {folder}cloth?")),
+        ("train --normal cloth/tran/good --out new".to_owned(), format!("cloth/tran/good: {folder}cloth/train/good?")),
+        (
+            format!("evaluate {model} --normal cloth/test/good --abnormal cloth/test/stian --out new"),
+            format!("cloth/test/stian: {folder}cloth/test/stain?"),
+        ),
+        (
+            format!(
+                "evaluate {model} --normal cloth/test/good --abnormal cloth/test/stain --masks cloth/ground_thruth --out new"
+            ),
+            format!("cloth/ground_thruth: {folder}cloth/ground_truth?"),
+        ),
+        (format!("detect {model} --out new cloth/tset"), format!("cloth/tset: {either}cloth/test?")),
+        ("detect --model rum/model.safetensors --out new cloth".to_owned(), {
+            "rum/model.safetensors: no such file; did you mean run/model.safetensors?".to_owned()
+        }),
+        ("evaluate --model run/modell.safetensors --data cloth --out new".to_owned(), {
+            "run/modell.safetensors: no such file; did you mean run/model.safetensors?".to_owned()
+        }),
+        ("compare run rnu".to_owned(), format!("rnu: {folder}run?")),
+        (
+            "metrics --maps rum --data cloth".to_owned(),
+            "rum: there is no such folder, or it is a file; did you mean run?".to_owned(),
+        ),
+    ] {
+        assert_eq!(scratch.refuses(&command), reason, "{command}");
+    }
+    assert_eq!(scratch.refuses(&format!("detect {model} --out new cloth/test/good/007.png")), {
+        "cloth/test/good/007.png: there is no such file or folder"
+    });
+}
+
+#[test]
 fn maps_for_a_test_set_of_one_class_define_no_metric() {
     const METRICS: &str = "metrics --maps run --data cloth --json";
     let scratch = Scratch::new();
@@ -115,11 +155,11 @@ fn pictures_in_subfolders_are_read_and_linked_folders_that_are_passed_over_are_n
         link("cloth/test", "above");
         let ran = scratch.succeeds("detect --model run/model.safetensors --out found cloth/test/good");
         let found = ["linked", "twice"].map(|name| scratch.path(format!("found/{name}/more/000.json")).exists());
-        assert!(found[0] != found[1], "{found:?}");
-        let words = "is a link to a folder that is listed already, or holds this one, and is passed over";
-        assert!(ran.err.contains(&format!("cloth/test/good/above: {words}")), "{}", ran.err);
-        let once = ["linked", "twice"].map(|name| ran.err.contains(&format!("cloth/test/good/{name}: {words}")));
-        assert!(once[0] != once[1], "{}", ran.err);
+        assert_eq!(found, [true, false], "the first link is followed");
+        for (name, words) in [("above", "holds this one"), ("twice", "is listed already")] {
+            let warning = format!("cloth/test/good/{name}: is a link to a folder that {words}, so it is passed over");
+            assert!(ran.err.contains(&warning), "{}", ran.err);
+        }
     }
 }
 

@@ -18,7 +18,7 @@ fn every_command_names_an_unreadable_image_and_goes_on() {
     let cases: [(Vec<u8>, &str); 4] = [
         (whole[..whole.len() / 2].to_vec(), "the PNG data cannot be read: "),
         (vec![], "is empty (0 bytes)"),
-        (b"GIF89a......".to_vec(), "is a GIF file; PNG, JPEG, TIFF, BMP, WebP and PNM are read"),
+        (b"GIF89a......".to_vec(), "is a GIF picture, which is not read; convert it to PNG or TIFF"),
         (huge(), "has 100000x100000 = 10000000000 pixels, the limit is 67108864"),
     ];
     for (bytes, reason) in cases {

@@ -3,7 +3,7 @@
 use image::{ImageBuffer, ImageFormat, Rgba};
 
 use crate::fixture::picture::{bmp, chunk, vp8x, webp};
-use crate::{damage, encoded, read};
+use crate::{damage, encoded, read, refused};
 
 fn values(bytes: &[u8]) -> Vec<f32> {
     read(bytes).iter().copied().collect()
@@ -23,6 +23,35 @@ fn bmp_has_rows_from_the_bottom_up_filled_to_four_bytes() {
     assert_eq!(values(&bmp(2, 1, 1, &palette, &[0b0100_0000, 9, 9, 9])), [[0.0; 3], [1.0, 0.2, 0.0]].concat());
     // The fourth byte of 32 bits without masks is no alpha.
     assert_eq!(values(&bmp(1, 1, 32, &[], &[255, 51, 0, 0])), [0.0, 0.2, 1.0]);
+}
+
+/// A BMP of 4 by 3 pixels with run-length codes of 8 or 4 bits.
+fn in_runs(bits: u16, codes: &[u8]) -> Vec<u8> {
+    let mut bytes = bmp(4, 3, bits, &[[0; 4], [51, 51, 51, 0]], codes);
+    bytes[30] = if bits == 8 { 1 } else { 2 };
+    bytes
+}
+
+#[test]
+fn runs_that_leave_out_pixels_of_a_bmp_are_refused() {
+    let light = [[0.2; 3]; 12].concat();
+    let whole = [&[4, 1, 0, 0, 0, 4, 1, 1, 1, 1, 0, 0][..], &[3, 1, 1, 1]].concat();
+    for end in [&[0, 0][..], &[0, 1], &[0, 0, 0, 1]] {
+        assert_eq!(values(&in_runs(8, &[&whole[..], end].concat())), light, "{end:?}");
+    }
+    assert_eq!(values(&in_runs(4, &[4, 0x11, 0, 0, 0, 4, 0x11, 0x11, 0, 0, 1, 0x11, 0, 3, 0x11, 0x10, 0, 1])), light);
+    let cut = "the BMP data are cut short: the coded data end before the last pixel";
+    for codes in [&whole[..12], &whole[..14], &whole[..4], &[]] {
+        assert_eq!(refused(&in_runs(8, &[codes, &[0, 1]].concat())), cut, "{codes:?}");
+    }
+    let left_out = "has run-length codes that leave out pixels; save it without compression";
+    for codes in [&[3, 1, 0, 0][..], &[0, 2, 4, 0], &[4, 1, 0, 2, 0, 1]] {
+        assert_eq!(refused(&in_runs(8, &[codes, &whole].concat())), left_out, "{codes:?}");
+    }
+    for length in 0..whole.len() {
+        assert_eq!(refused(&in_runs(8, &whole[..length])), "the BMP data cannot be read: the file ends too early", "{length}");
+    }
+    damage(&in_runs(8, &whole), 2..54);
 }
 
 #[test]

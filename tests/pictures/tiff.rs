@@ -138,6 +138,22 @@ fn kinds_that_are_not_read_say_what_to_do() {
 }
 
 #[test]
+fn strips_and_tiles_that_are_left_out_are_no_pixels() {
+    let of_strips = |offsets: &[u32], lengths: &[u32]| {
+        let fields = with(with(with(fields(4, 4, 8, 1, 1), ROWS_PER_STRIP, &[2]), 273, offsets), 279, lengths);
+        strip(fields, vec![51; 40])
+    };
+    assert_eq!(read(&of_strips(&[8, 16], &[8, 8])).iter().copied().collect::<Vec<_>>(), vec![0.2; 48]);
+    for bytes in [of_strips(&[8, 0], &[8, 0]), of_strips(&[8, 16], &[8, 0])] {
+        assert_eq!(refused(&bytes), "the TIFF data are incomplete: strip 1 of 2 is missing");
+    }
+    let of_tile = |offset| with(with(with(fields(4, 4, 8, 1, 1), 322, &[16]), 323, &[16]), 324, &[offset]);
+    assert_eq!(refused(&strip(of_tile(0), vec![51; 256])), "the TIFF data are incomplete: tile 0 of 1 is missing");
+    // Some programs do not write the length of a single strip.
+    assert_eq!(read(&strip(with(fields(2, 1, 8, 1, 1), 279, &[0]), vec![51; 2]))[[0, 1, 0]], 0.2);
+}
+
+#[test]
 fn truncated_and_damaged_files_never_panic() {
     let rgb: Vec<u8> = (0..240).map(|k| (k * 7 % 256) as u8).collect();
     let whole = strip(with(fields(10, 8, 8, 2, 3), ROWS_PER_STRIP, &[8]), rgb);

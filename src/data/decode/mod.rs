@@ -5,9 +5,11 @@
 //! 1 GiB of samples and the image itself, beside what the decoder of a format needs for a row or a strip. Bytes and samples count twice for a JPEG,
 //! which is decoded twice to see whether it is whole, the bytes for a TIFF with a palette, and the samples for a TIFF in planes or of less than 8 bits.
 
+mod bmp_runs;
 mod buffer;
 mod jpeg;
 mod orientation;
+mod others;
 mod palette;
 mod plain;
 mod png;
@@ -19,26 +21,32 @@ mod tiff_directory;
 
 use std::borrow::Cow;
 use std::io::{Cursor, Seek};
+use std::path::Path;
 
 use image::ImageFormat;
 
 pub use buffer::MAX_PIXELS;
 use orientation::Orientation;
-use reason::{Reason, name};
+pub(super) use others::{OTHERS, extension};
+use reason::Reason;
 pub(super) use rows::{RowDecoder, Source, stored_size};
 pub(super) use samples::Samples;
 
-/// The format of a file by its first bytes, if it is one that is read; else the name of another known format, if it is one.
-pub(super) fn format(bytes: &[u8]) -> Result<ImageFormat, Option<String>> {
+/// The format of a file by its first bytes, if it is one that is read; else what it is instead, if that is known.
+pub(super) fn format(path: &Path, bytes: &[u8]) -> Result<ImageFormat, Option<&'static str>> {
     use ImageFormat::{Bmp, Jpeg, Png, Pnm, Tiff, WebP};
-    // BigTIFF, whose offsets have 64 bits.
-    if bytes.starts_with(b"II+\0") || bytes.starts_with(b"MM\0+") {
-        return Ok(Tiff);
+    if let Some(other) = others::by_content(bytes) {
+        return Err(Some(other));
     }
+    // BigTIFF, whose offsets have 64 bits.
+    let is_big = bytes.starts_with(b"II+\0") || bytes.starts_with(b"MM\0+");
     match image::guess_format(bytes) {
-        Ok(known @ (Png | Jpeg | Tiff | Bmp | WebP | Pnm)) => Ok(known),
-        Ok(other) => Err(Some(name(other))),
-        Err(_) => Err(None),
+        Ok(known @ (Png | Jpeg | Bmp | WebP | Pnm)) => Ok(known),
+        found => match others::by_extension(path) {
+            Some(other) => Err(Some(other)),
+            None if is_big || matches!(found, Ok(Tiff)) => Ok(Tiff),
+            None => Err(None),
+        },
     }
 }
 

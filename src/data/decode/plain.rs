@@ -8,12 +8,10 @@ use image::codecs::pnm::{PnmDecoder, PnmHeader};
 use image::codecs::webp::WebPDecoder;
 use image::{ColorType, ImageDecoder, ImageFormat, ImageResult};
 
+use super::bmp_runs::{check_runs, has_runs};
 use super::buffer::{buffer, check_claim};
 use super::reason::{Reason, broken, name};
 use super::samples::{Alpha, Colour, Kind, Samples};
-
-/// Position of the kind of compression in a BMP.
-const BMP_COMPRESSION: usize = 30;
 
 /// Bytes of a WebP before its first chunk: `RIFF`, length, `WEBP`.
 const RIFF_HEADER: usize = 12;
@@ -32,6 +30,9 @@ pub(super) fn samples(format: ImageFormat, bytes: &[u8]) -> Reason<Samples> {
     let (colour, alpha, kind) = kinds(decoder.color_type())?;
     if let Some(most) = expansion(format, bytes) {
         check_claim(&name(format), decoder.total_bytes(), bytes.len(), most)?;
+    }
+    if format == ImageFormat::Bmp && has_runs(bytes) {
+        check_runs(bytes, stored)?;
     }
     let mut raw = buffer(decoder.total_bytes(), stored)?;
     decoder.read_image(&mut raw).map_err(words)?;
@@ -67,8 +68,7 @@ fn decoder(format: ImageFormat, bytes: &[u8]) -> ImageResult<Box<dyn ImageDecode
 fn expansion(format: ImageFormat, bytes: &[u8]) -> Option<u64> {
     match format {
         ImageFormat::Pnm => Some(8),
-        // Neither of the two run-length codes.
-        ImageFormat::Bmp if !matches!(bytes.get(BMP_COMPRESSION), Some(1 | 2)) => Some(24),
+        ImageFormat::Bmp if !has_runs(bytes) => Some(24),
         _ => None,
     }
 }

@@ -14,7 +14,10 @@ pub(super) fn name(format: ImageFormat) -> String {
 
 /// A decoder's reason as one short clause. The decoder of PNG names a chunk by all its properties.
 pub(super) fn broken(format: &str, error: &dyn Display) -> String {
-    let mut text = error.to_string().replace("failed to fill whole buffer", "the file ends too early");
+    let mut text = error.to_string();
+    for end in ["failed to fill whole buffer", "unexpected end of file"] {
+        text = text.replace(end, "the file ends too early");
+    }
     while let Some((before, (name, after))) =
         text.split_once("ChunkType { type: ").and_then(|(before, rest)| Some((before, rest.split_once(',')?)))
     {

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::io::{Cursor, Read, Seek, SeekFrom};
 
 use tiff::ColorType;
-use tiff::decoder::{BufferLayoutPreference, Decoder, DecodingSampleType, Limits};
+use tiff::decoder::{BufferLayoutPreference, ChunkType, Decoder, DecodingSampleType, Limits};
 use tiff::tags::Tag;
 
 use super::buffer::{MAX_SAMPLE_BYTES, buffer, check_claim};
@@ -189,7 +189,8 @@ pub(super) fn check_rows<R: Read + Seek>(decoder: &Decoder<R>, layout: &BufferLa
     }
 }
 
-/// Refuses a file of so many bytes that has more samples than bytes although it is not compressed.
+/// Refuses a file of so many bytes that is not compressed and has more samples than bytes, or lacks some of its strips or tiles. For these, which
+/// programs leave out where nothing was recorded, the decoder takes other bytes of the file.
 pub(super) fn check_length<R: Read + Seek>(
     decoder: &mut Decoder<R>,
     layout: &BufferLayoutPreference,
@@ -197,8 +198,25 @@ pub(super) fn check_length<R: Read + Seek>(
 ) -> Reason<()> {
     let compression: u16 = decoder.find_tag_unsigned(Tag::Compression).map_err(|error| broken("TIFF", &error))?.unwrap_or(1);
     match compression {
-        1 => check_claim("TIFF", layout.complete_len as u64, length, 1),
+        1 => check_claim("TIFF", layout.complete_len as u64, length, 1).and_then(|()| check_places(decoder)),
         _ => Ok(()),
+    }
+}
+
+/// Refuses a file with a strip or tile that has no place or, if there are several, no bytes. Of a single strip some programs do not write the length.
+fn check_places<R: Read + Seek>(decoder: &mut Decoder<R>) -> Reason<()> {
+    let (what, tags) = match decoder.get_chunk_type() {
+        ChunkType::Strip => ("strip", [Tag::StripOffsets, Tag::StripByteCounts]),
+        ChunkType::Tile => ("tile", [Tag::TileOffsets, Tag::TileByteCounts]),
+    };
+    let mut values = |tag| -> Reason<Vec<u64>> {
+        Ok(decoder.find_tag_unsigned_vec(tag).map_err(|error| broken("TIFF", &error))?.unwrap_or_default())
+    };
+    let (offsets, counts) = (values(tags[0])?, values(tags[1])?);
+    let is_missing = |(&offset, &count): (&u64, &u64)| offset == 0 || count == 0 && counts.len() > 1;
+    match offsets.iter().zip(&counts).position(is_missing) {
+        Some(number) => Err(format!("the TIFF data are incomplete: {what} {number} of {} is missing", counts.len())),
+        None => Ok(()),
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, Axis, Ix2};
 
 use crate::backend::Real;
 use crate::data::Plane;
+use crate::data::arrays::{collected, copied};
 use crate::error::{Error, Result};
 
 /// The input of an output row or column: the position between `low` and `high` at fraction `weight`.
@@ -24,7 +25,7 @@ struct Tap {
 pub fn resize_bilinear<T: Real>(map: &Array2<T>, height: usize, width: usize) -> Result<Array2<T>> {
     if map.dim() == (height, width) {
         check_sides(map, height, width)?;
-        return Ok(map.clone());
+        return copied(&map.view());
     }
     resize_bilinear_rows(map, (height, width), 0..height)
 }
@@ -36,12 +37,13 @@ pub fn resize_bilinear<T: Real>(map: &Array2<T>, height: usize, width: usize) ->
 pub fn resize_bilinear_rows<T: Real>(map: &Array2<T>, (height, width): (usize, usize), rows: Range<usize>) -> Result<Array2<T>> {
     check_sides(map, height, width)?;
     let (taps_of_rows, columns) = (taps(map.nrows(), height, rows.clone()), taps(map.ncols(), width, 0..width));
-    Ok(Array2::from_shape_fn((rows.len(), width), |(y, x)| {
-        let (row, column) = (&taps_of_rows[y], &columns[x]);
+    let resized = |row: &Tap, column: &Tap| {
         let value = |y: u32, x: u32| map[[y as usize, x as usize]].f64();
         let along = |y: u32| mix(value(y, column.low), value(y, column.high), column.weight);
         T::of(mix(along(row.low), along(row.high), row.weight))
-    }))
+    };
+    let of_row = |row| columns.iter().map(move |column| resized(row, column));
+    collected(Ix2(rows.len(), width), rows.len() * width, taps_of_rows.iter().flat_map(of_row))
 }
 
 /// Resizes a mask to `height` x `width` by nearest neighbour with half-pixel centres: output pixel `i` reads pixel

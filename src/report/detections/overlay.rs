@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
 use crate::data::Image;
+use crate::data::arrays::reserved;
 use crate::error::{Error, Result};
 
 /// Cyan: rare in pictures of things, and not a colour of the heatmap.
@@ -15,7 +16,7 @@ const SIDE: usize = 200;
 /// The picture, with a line around each region of the mask. The line is outside of the region, so that the region stays as it is.
 ///
 /// # Errors
-/// A mask of another size.
+/// A mask of another size; too little memory.
 pub(super) fn outlined(image: &Image, mask: &Array2<bool>) -> Result<Image> {
     let (height, width) = mask.dim();
     let differs = || Error::shape("outlines", format!("the mask is {height}x{width}, the picture {:?}", image.dim()));
@@ -23,8 +24,9 @@ pub(super) fn outlined(image: &Image, mask: &Array2<bool>) -> Result<Image> {
         return Err(differs());
     }
     let mut outliner = Outliner::new((height, width));
-    let mut values = outliner.add(image, mask);
-    values.extend(outliner.finish());
+    let mut values = reserved(image.len())?;
+    outliner.take_all(image, mask, &mut values);
+    outliner.give_all(&mut values);
     Image::from_shape_vec((height, width, 3), values).map_err(|_| differs())
 }
 
@@ -55,22 +57,30 @@ impl Outliner {
     /// The next rows of the picture and of the mask. Returns the values of the rows that are done.
     pub fn add(&mut self, image: &Image, mask: &Array2<bool>) -> Vec<f32> {
         let mut done = Vec::new();
+        self.take_all(image, mask, &mut done);
+        done
+    }
+
+    fn take_all(&mut self, image: &Image, mask: &Array2<bool>, done: &mut Vec<f32>) {
         for (pixels, marks) in image.axis_iter(Axis(0)).zip(mask.axis_iter(Axis(0))) {
             self.take(pixels, marks);
             if self.waiting.len() > self.thickness {
-                self.give(&mut done);
+                self.give(done);
             }
         }
-        done
     }
 
     /// The values of the last rows.
     pub fn finish(&mut self) -> Vec<f32> {
         let mut done = Vec::new();
-        while !self.waiting.is_empty() {
-            self.give(&mut done);
-        }
+        self.give_all(&mut done);
         done
+    }
+
+    fn give_all(&mut self, done: &mut Vec<f32>) {
+        while !self.waiting.is_empty() {
+            self.give(done);
+        }
     }
 
     fn take(&mut self, pixels: ArrayView2<'_, f32>, marks: ArrayView1<'_, bool>) {

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::overlay::outlined;
+use crate::data::arrays::collected;
 use crate::data::{Image, encode_mask_png, encode_png};
 use crate::detect::Examination;
 use crate::disk::npy;
@@ -62,7 +63,10 @@ impl Part {
                 let scale = Scale::for_heatmap(&found.heatmap, found.cutoffs.pixel.map(|threshold| threshold.value));
                 encode_png(&overlay(image, &found.heatmap, scale)?)
             }
-            Self::Mask => encode_mask_png(&found.mask.mapv(f32::from)),
+            Self::Mask => {
+                let values = found.mask.iter().map(|&marked| f32::from(marked));
+                encode_mask_png(&collected(found.mask.raw_dim(), found.mask.len(), values)?)
+            }
             Self::Overlay => encode_png(&outlined(image, &found.mask)?),
             Self::Reconstruction => encode_png(&found.reconstruction),
         }

@@ -9,6 +9,7 @@ use super::json::{read_json, write_json};
 use super::report::Origin;
 use super::shard::Shard;
 use crate::data::fingerprint;
+use crate::disk::hint;
 use crate::error::{Error, Result};
 use crate::run::Config;
 
@@ -234,7 +235,7 @@ pub(super) fn minutes(budget: Duration) -> f64 {
 /// `root` is no folder or cannot be listed; the name of a category is not Unicode.
 pub fn categories(root: &Path) -> Result<(Vec<String>, Vec<String>)> {
     if !root.is_dir() {
-        return Err(Error::file(root, "there is no such folder"));
+        return Err(Error::file(root, format!("there is no such folder{}", hint(root))));
     }
     let refuse = |error| Error::io(root, "cannot be listed", error);
     let (mut found, mut others) = (Vec::new(), Vec::new());
