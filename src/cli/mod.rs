@@ -152,21 +152,35 @@ fn wrap_usage(mut command: clap::Command) -> clap::Command {
 /// What stands before a usage line.
 const USAGE: &str = "Usage: ";
 
-/// A usage line in several, each of which but the first is indented. Breaks are where no angle bracket is open.
+/// A usage line in several, each of which but the first is indented.
 fn usage_lines(line: &str) -> String {
-    let (mut lines, mut length, mut depth) = (String::new(), USAGE.len(), 0);
-    for part in line.split_inclusive(|sign| {
-        depth += i32::from(sign == '<') - i32::from(sign == '>');
-        depth == 0 && sign == ' '
-    }) {
-        if length + part.trim_end().len() > WIDTH {
+    let (mut lines, mut length) = (String::new(), USAGE.len());
+    for word in usage_words(line) {
+        if length + word.trim_end().len() > WIDTH {
             lines = format!("{}\n{:INDENT$}", lines.trim_end(), "");
             length = INDENT;
         }
-        lines.push_str(part);
-        length += part.len();
+        lines.push_str(&word);
+        length += word.len();
     }
     lines
+}
+
+/// The parts of a usage line that stay together: an option and its value, and all within a pair of angle brackets.
+fn usage_words(line: &str) -> Vec<String> {
+    let (mut words, mut depth) = (Vec::<String>::new(), 0);
+    let is_end = |sign| {
+        depth += i32::from(sign == '<') - i32::from(sign == '>');
+        depth == 0 && sign == ' '
+    };
+    for part in line.split_inclusive(is_end) {
+        let is_value = part.starts_with('<') && !part.starts_with("<--");
+        match words.last_mut().filter(|word| is_value && word.starts_with("--") && !word.contains('<')) {
+            Some(option) => option.push_str(part),
+            None => words.push(part.to_owned()),
+        }
+    }
+    words
 }
 
 /// Columns before a further usage line.

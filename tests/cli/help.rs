@@ -193,6 +193,9 @@ fn every_line_of_every_help_fits_80_columns() {
         help.contains("Usage: orthoscope train [OPTIONS] --out <DIR>\n           <--data <ROOT/CATEGORY>|--normal <DIR>>\n"),
         "{help}"
     );
+    let help = scratch.succeeds("model init -h").out;
+    let usage = "Usage: orthoscope model init [OPTIONS] --model <MODEL> --width <WIDTH>\n           --out <SAFETENSORS>\n";
+    assert!(help.contains(usage), "{help}");
 }
 
 #[test]
