@@ -9,8 +9,9 @@
 //! REGISTER_KERNEL(scale)
 //! ```
 //!
-//! with `Unit: matrix.` after the bytes if its products run on tensor cores, and a line `Dynamic shared memory: 65536 bytes.` if it uses
-//! `DYN_SHARED`. A formula does not span two lines. A file with a line `Architecture: sm_90a only.` is compiled for that one alone.
+//! with `Unit: matrix.` after the bytes if its products run on tensor cores, and a line `Dynamic shared memory: 65536 bytes.` if
+//! it uses `DYN_SHARED`. A formula does not span two lines. A file with a line `Architecture: sm_90a only.` is compiled for that
+//! one alone.
 
 use std::fmt::Write;
 use std::fs;

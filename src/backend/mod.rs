@@ -121,8 +121,8 @@ pub trait Storage: Clone + Send + Sync + 'static {
     /// # Errors
     /// Out of memory.
     fn alloc(&self, len: usize) -> Result<Self::Buffer>;
-    /// An activation of a network, with unspecified values, to be overwritten completely. A device may store activations with fewer
-    /// bits than other values; each is then rounded once, when it is stored.
+    /// An activation of a network, with unspecified values, to be overwritten completely. A device may store activations with
+    /// fewer bits than other values; each is then rounded once, when it is stored.
     ///
     /// # Errors
     /// Out of memory.
@@ -188,7 +188,8 @@ pub trait Storage: Clone + Send + Sync + 'static {
     fn live_bytes(&self) -> Option<usize> {
         None
     }
-    /// Whether a buffer stands for zeros that are not written, so that an addition to it does not read it. Used only by profilers.
+    /// Whether a buffer stands for zeros that are not written, so that an addition to it does not read it. Used only by
+    /// profilers.
     fn is_blank(&self, _buffer: &Self::Buffer) -> bool {
         false
     }

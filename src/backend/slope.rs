@@ -1,7 +1,7 @@
 use crate::shape::Activation;
 
-/// The slope of an activation, `S(y) = A'(z)` for `y = A(z)`. The last contribution to the gradient of y is multiplied by it while it
-/// is in registers, so that the gradient of z needs no pass of its own.
+/// The slope of an activation, `S(y) = A'(z)` for `y = A(z)`. The last contribution to the gradient of y is multiplied by it
+/// while it is in registers, so that the gradient of z needs no pass of its own.
 #[derive(Debug)]
 pub struct Slope<'a, T> {
     /// A.

@@ -1,4 +1,5 @@
-//! Arrays of the size of a picture. What the system has no memory for is an error, which the allocator would make the end of the process.
+//! Arrays of the size of a picture. What the system has no memory for is an error, which the allocator would make the end of the
+//! process.
 
 use ndarray::{Array, ArrayView, Axis, Dimension, IntoDimension, RemoveAxis};
 

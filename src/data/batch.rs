@@ -213,7 +213,8 @@ impl TrainingSet {
         part.as_standard_layout().into_owned()
     }
 
-    /// The same with a rotation: every pixel is interpolated in the image. The kernel `corruption_crop` does the same in the same order.
+    /// The same with a rotation: every pixel is interpolated in the image. The kernel `corruption_crop` does the same in the same
+    /// order.
     fn rotated_crop(&self, pick: &Pick) -> Image {
         let image = &self.images[pick.image as usize];
         let (t, last) = (pick.half_tangent, (self.size - 1) as f32);

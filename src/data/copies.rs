@@ -14,7 +14,8 @@ const HEAD: u64 = 1 << 16;
 /// The length of a file and its first bytes.
 type Head = (u64, Vec<u8>);
 
-/// Those of `files` whose content is that of one of `others`, each with the first such one. A file that cannot be read has no copy.
+/// Those of `files` whose content is that of one of `others`, each with the first such one. A file that cannot be read has no
+/// copy.
 pub fn copies<'a>(files: impl IntoIterator<Item = &'a Path>, others: &'a [PathBuf]) -> Vec<(&'a Path, &'a Path)> {
     let mut by_length: HashMap<u64, Vec<&Path>> = HashMap::new();
     for path in others {

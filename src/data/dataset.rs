@@ -103,8 +103,8 @@ impl Dataset {
     /// The test set, which may lack good images, defects or masks. Nothing is decoded.
     ///
     /// # Errors
-    /// As [`Category::open_incomplete`], a category without a folder `test`; for other folders one that is missing, without images, or within
-    /// another; a subfolder `good` of anomalous images; masks of which none has an image.
+    /// As [`Category::open_incomplete`], a category without a folder `test`; for other folders one that is missing, without
+    /// images, or within another; a subfolder `good` of anomalous images; masks of which none has an image.
     pub fn test_set(&self) -> Result<Category> {
         match self {
             Self::Category(root) => {

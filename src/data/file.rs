@@ -1,9 +1,10 @@
 //! Reading and writing image files.
 //!
-//! PNG, JPEG, TIFF, BMP, WebP and PNM files are recognised by their content, not by their name. They may be grey or in colour; palettes are
-//! expanded, 8-bit values are divided by 255, 16-bit values by 65535 or by a given white, and floating-point values are white at 1. An
-//! alpha channel is composited over white, in a mask over black, and pictures are turned as their EXIF data say. Colour profiles and gamma are ignored: values
-//! are taken as they are stored. `paper/interface.md` has the table of formats.
+//! PNG, JPEG, TIFF, BMP, WebP and PNM files are recognised by their content, not by their name. They may be grey or in colour;
+//! palettes are expanded, 8-bit values are divided by 255, 16-bit values by 65535 or by a given white, and floating-point values
+//! are white at 1. An alpha channel is composited over white, in a mask over black, and pictures are turned as their EXIF data
+//! say. Colour profiles and gamma are ignored: values are taken as they are stored. `paper/interface.md` has the table of
+//! formats.
 
 use std::fmt::Display;
 use std::io::{BufReader, Read, Seek, Write};
@@ -27,8 +28,8 @@ pub(super) const MAX_BYTES: u64 = MAX_PIXELS * 16;
 /// Bytes at the beginning of a file by which its format is recognised.
 pub(super) const START: u64 = 1024;
 
-/// Bytes of memory for each that is encoded: its own, and those of a file that is no smaller, which grows to twice its length while half of that is
-/// still there.
+/// Bytes of memory for each that is encoded: its own, and those of a file that is no smaller, which grows to twice its length
+/// while half of that is still there.
 const ENCODING: usize = 4;
 
 /// The formats that are read, in words.
@@ -46,8 +47,8 @@ pub fn read_image(path: &Path) -> Result<Image> {
     read_image_with(path, 0.0)
 }
 
-/// The same with the value that is white in images with more than 8 bits per sample, such as 4095 for 12 bits in 16; 0 means as the format
-/// says.
+/// The same with the value that is white in images with more than 8 bits per sample, such as 4095 for 12 bits in 16; 0 means as
+/// the format says.
 ///
 /// # Errors
 /// As [`read_image`].
@@ -69,7 +70,8 @@ pub fn read_with_levels(path: &Path, white_level: f64) -> Result<(Image, Option<
     Ok((image, levels))
 }
 
-/// Height and width of an image file as it is to be seen, without decoding its pixels. Of PNG, TIFF and PNM no more than the header is read.
+/// Height and width of an image file as it is to be seen, without decoding its pixels. Of PNG, TIFF and PNM no more than the
+/// header is read.
 ///
 /// # Errors
 /// A file that cannot be opened, is not an image in one of these formats, has no pixel, or is larger than [`MAX_PIXELS`].
@@ -87,8 +89,8 @@ pub fn read_size(path: &Path) -> Result<[u32; 2]> {
     }
 }
 
-/// Reads a ground-truth mask: 1 where the mean of the channels exceeds 0.5 (anomalous), else 0. An alpha channel is composited over black, so that a
-/// transparent pixel marks nothing. Of a mask that nowhere exceeds 0.5 and has only black
+/// Reads a ground-truth mask: 1 where the mean of the channels exceeds 0.5 (anomalous), else 0. An alpha channel is composited
+/// over black, so that a transparent pixel marks nothing. Of a mask that nowhere exceeds 0.5 and has only black
 /// and one other value, as with 0 and 1 for 0 and 255, the other value counts as anomalous. A black mask has no anomalous pixel.
 ///
 /// # Errors
@@ -175,7 +177,8 @@ fn encode<D: Dimension>(values: &Array<f32, D>, colour: ExtendedColorType) -> Re
     Ok(file)
 }
 
-/// The 8-bit values to encode. An encoder takes memory for the file without asking the system, so that is asked here, and then left to it.
+/// The 8-bit values to encode. An encoder takes memory for the file without asking the system, so that is asked here, and then
+/// left to it.
 fn to_bytes<D: Dimension>(values: &Array<f32, D>) -> Result<Vec<u8>> {
     reserved::<u8>(values.len().saturating_mul(ENCODING))?;
     let mut bytes = reserved(values.len())?;

@@ -15,8 +15,9 @@ use crate::error::{Error, Result};
 /// Bytes that are read at a time.
 const BLOCK: usize = 1 << 16;
 
-/// The first 16 hexadecimal digits of a SHA-256 of the names and contents of all images of a category. It reads every file but decodes
-/// nothing, and does not depend on where the category lies. Missing folders count as empty, and of a file that cannot be read only the name counts.
+/// The first 16 hexadecimal digits of a SHA-256 of the names and contents of all images of a category. It reads every file but
+/// decodes nothing, and does not depend on where the category lies. Missing folders count as empty, and of a file that cannot be
+/// read only the name counts.
 ///
 /// # Errors
 /// A folder of the category that cannot be listed.

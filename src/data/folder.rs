@@ -1,8 +1,9 @@
 //! Folders of images in the MVTec layout.
 //!
 //! `CATEGORY/train/good`, `CATEGORY/test/good`, `CATEGORY/test/DEFECT`, and for each defect image `NAME.ext` a mask
-//! `CATEGORY/ground_truth/DEFECT/NAME_mask.ext`, or several, whose names [`super::masks`] explains; a pixel is anomalous if one of them marks it.
-//! All folders are searched to any depth, and images and masks have the same subfolders. Masks of good images must be black.
+//! `CATEGORY/ground_truth/DEFECT/NAME_mask.ext`, or several, whose names [`super::masks`] explains; a pixel is anomalous if one
+//! of them marks it. All folders are searched to any depth, and images and masks have the same subfolders. Masks of good images
+//! must be black.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -22,7 +23,8 @@ const LAYOUT: &str = "the layout is train/good, test/DEFECT, ground_truth/DEFECT
 pub struct Category {
     /// Name of the folder.
     pub name: String,
-    /// Normal images for training, in the order of their paths without extension; empty without a folder `train`, which testing does not need.
+    /// Normal images for training, in the order of their paths without extension; empty without a folder `train`, which testing
+    /// does not need.
     pub train: Vec<PathBuf>,
     /// Test images, sorted by defect and then by path.
     pub test: Vec<TestImage>,
@@ -42,8 +44,8 @@ impl Category {
         Self::list(root, true)
     }
 
-    /// The same for a category without a folder `test`, whose test set is then empty, or without a folder `ground_truth`; its defect images
-    /// then have no masks. Single masks may not be missing.
+    /// The same for a category without a folder `test`, whose test set is then empty, or without a folder `ground_truth`; its
+    /// defect images then have no masks. Single masks may not be missing.
     ///
     /// # Errors
     /// As [`Category::open`] otherwise.
@@ -149,8 +151,8 @@ fn listed(folder: &Path, skipped: &mut Vec<Skipped>) -> Listing {
     listing
 }
 
-/// The subfolders of `folder` by name, without those of other programs; none if `folder` does not exist. An image directly in `folder` and a link in a
-/// circle are skipped.
+/// The subfolders of `folder` by name, without those of other programs; none if `folder` does not exist. An image directly in
+/// `folder` and a link in a circle are skipped.
 fn subfolders(folder: &Path, skipped: &mut Vec<Skipped>) -> Result<BTreeMap<OsString, PathBuf>> {
     let mut found = BTreeMap::new();
     if !is_folder(folder)? {

@@ -1,5 +1,5 @@
-//! Which value is white in images with more than 8 bits per sample. Cameras of 10 or 12 bits write files of 16 bits, whose format does not
-//! tell how many of these are used.
+//! Which value is white in images with more than 8 bits per sample. Cameras of 10 or 12 bits write files of 16 bits, whose format
+//! does not tell how many of these are used.
 
 use crate::error::{Error, Result};
 
@@ -30,8 +30,8 @@ impl Levels {
     }
 }
 
-/// A doubt about `white_level`, the value that counts as white (0: as the format says), from the levels of all training images: a sentence for a
-/// warning. Images of 8 bits have none.
+/// A doubt about `white_level`, the value that counts as white (0: as the format says), from the levels of all training images: a
+/// sentence for a warning. Images of 8 bits have none.
 ///
 /// # Errors
 /// Floating-point images in another unit, of which nearly every pixel would be white.
@@ -80,7 +80,8 @@ fn joined(doubts: impl IntoIterator<Item = Option<String>>) -> Option<String> {
     doubts.into_iter().flatten().reduce(|one, other| format!("{one}; {other}"))
 }
 
-/// Images with whole numbers of more than 8 bits, or with floating-point ones. The largest value of one kind says nothing about the other.
+/// Images with whole numbers of more than 8 bits, or with floating-point ones. The largest value of one kind says nothing about
+/// the other.
 struct Kind {
     is_float: bool,
     count: usize,

@@ -96,7 +96,8 @@ pub fn warn_of_skipped(place: impl fmt::Display, skipped: &[Skipped], used: usiz
 pub struct Listing {
     /// Files with the extension of an image, in the order of their paths without extension.
     pub images: Vec<PathBuf>,
-    /// Folders that cannot be listed or that a link leads to once more, links in a circle or out of the folder upwards, and pictures that are results of this program.
+    /// Folders that cannot be listed or that a link leads to once more, links in a circle or out of the folder upwards, and
+    /// pictures that are results of this program.
     pub skipped: Vec<Skipped>,
 }
 
@@ -116,9 +117,9 @@ impl Listing {
     }
 }
 
-/// All images in a folder and its subfolders, sorted by path; or `path` itself if it is a file. Links are followed. Subfolders that cannot be listed
-/// or are reached a second time, and results of this program, are passed over with a warning; hidden entries, files without an image extension and folders
-/// of other programs are skipped.
+/// All images in a folder and its subfolders, sorted by path; or `path` itself if it is a file. Links are followed. Subfolders
+/// that cannot be listed or are reached a second time, and results of this program, are passed over with a warning; hidden
+/// entries, files without an image extension and folders of other programs are skipped.
 ///
 /// # Errors
 /// No such file or folder, one that cannot be listed, or no image in it.
@@ -211,15 +212,15 @@ pub(super) fn is_foreign(folder: &Path) -> bool {
     folder.file_name().is_some_and(|name| FOREIGN.iter().any(|foreign| name == *foreign))
 }
 
-/// Whether the extension is that of an image, also of a format that cannot be read: such a file is named when it is its turn, so that no data
-/// are lost silently.
+/// Whether the extension is that of an image, also of a format that cannot be read: such a file is named when it is its turn, so
+/// that no data are lost silently.
 pub(super) fn is_picture(path: &Path) -> bool {
     let extension = extension(path);
     READ.iter().chain(OTHERS.iter().flat_map(|other| other.extensions)).any(|known| *known == extension)
 }
 
-/// A name as text. Bytes that are not UTF-8 are written as `\xff`; a name that has such bytes or such a text has each of its own backslashes twice, so
-/// that different names stay different. Where the backslash separates folders it stays.
+/// A name as text. Bytes that are not UTF-8 are written as `\xff`; a name that has such bytes or such a text has each of its own
+/// backslashes twice, so that different names stay different. Where the backslash separates folders it stays.
 pub fn shown(name: &OsStr) -> String {
     let bytes = name.as_encoded_bytes();
     let is_ambiguous = bytes.utf8_chunks().any(|chunk| !chunk.invalid().is_empty() || chunk.valid().contains("\\x"));

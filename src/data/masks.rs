@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// The path of an image or a mask below its folder without extension, as bytes with `/` between the parts: names need not be text.
+/// The path of an image or a mask below its folder without extension, as bytes with `/` between the parts: names need not be
+/// text.
 pub(super) type Key = Vec<u8>;
 
 /// The key of a path that is relative to its folder.
@@ -24,8 +25,8 @@ pub(super) fn pair(images: &BTreeSet<Key>, masks: Vec<(Key, PathBuf)>) -> (BTree
     (paired, others)
 }
 
-/// The image `a` of a mask `a`, `a_mask`, `a_1`, `a_mask_1` or `a/anything`, that with the longest name: if there is an image `a_1`, the mask `a_1` is
-/// its own.
+/// The image `a` of a mask `a`, `a_mask`, `a_1`, `a_mask_1` or `a/anything`, that with the longest name: if there is an image
+/// `a_1`, the mask `a_1` is its own.
 fn owner<'a>(mask: &'a [u8], images: &BTreeSet<Key>) -> Option<&'a [u8]> {
     let unnumbered = without_number(mask);
     let names = [Some(mask), without_suffix(mask), unnumbered, unnumbered.and_then(without_suffix)];

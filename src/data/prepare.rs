@@ -20,8 +20,8 @@ pub enum Fit {
     /// Keeps the aspect ratio and resizes the shorter side to `shorter_side` (0: no resizing). Training takes random crops of
     /// `size x size`, detection the whole image. For textures.
     Crop,
-    /// Never resizes. Training takes random crops of `size x size` of every image at its own scale, and detection covers the image with
-    /// tiles. For images much larger than what the network is trained on.
+    /// Never resizes. Training takes random crops of `size x size` of every image at its own scale, and detection covers the
+    /// image with tiles. For images much larger than what the network is trained on.
     Native,
 }
 

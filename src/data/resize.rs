@@ -14,8 +14,8 @@ use crate::error::{Error, Result};
 /// Columns whose weights are in memory at a time.
 const TOGETHER: usize = 4096;
 
-/// Resizes an image to `height x width` with the triangle filter of the module's overview. What is in memory on the way is never larger than
-/// both the image and the result, however long and thin they are.
+/// Resizes an image to `height x width` with the triangle filter of the module's overview. What is in memory on the way is never
+/// larger than both the image and the result, however long and thin they are.
 ///
 /// # Errors
 /// A side of 0; too little memory.

@@ -31,9 +31,9 @@ pub struct Strips {
 }
 
 impl Strips {
-    /// Opens a picture if it has more than [`MAX_PIXELS`] and is in one of the formats that have rows; `None` for others, which are read as a
-    /// whole, for files that are no picture, and for pictures of more pixels than 32 bits can number. `white_level` as for
-    /// [`read_image_with`](super::read_image_with).
+    /// Opens a picture if it has more than [`MAX_PIXELS`] and is in one of the formats that have rows; `None` for others, which
+    /// are read as a whole, for files that are no picture, and for pictures of more pixels than 32 bits can number. `white_level`
+    /// as for [`read_image_with`](super::read_image_with).
     ///
     /// # Errors
     /// A file that cannot be opened; as [`Strips::open`].
@@ -45,8 +45,8 @@ impl Strips {
     /// Opens a picture of any size.
     ///
     /// # Errors
-    /// A file that cannot be opened or is damaged at the beginning; one whose rows do not come from the top to the bottom; more pixels than 32 bits
-    /// can number, or none.
+    /// A file that cannot be opened or is damaged at the beginning; one whose rows do not come from the top to the bottom; more
+    /// pixels than 32 bits can number, or none.
     pub fn open(path: &Path, white_level: f64) -> Result<Self> {
         let (format, source) = source(path)?;
         let format = format.ok_or_else(|| refused(path, "is not an image"))?;
@@ -85,7 +85,8 @@ impl Strips {
     /// The next rows, as [`read_image_with`](super::read_image_with) would give them: `[count, width, 3]`.
     ///
     /// # Errors
-    /// Damaged or truncated data, also behind the last row; a value that is not finite; more rows than there are; too little memory.
+    /// Damaged or truncated data, also behind the last row; a value that is not finite; more rows than there are; too little
+    /// memory.
     pub fn next(&mut self, count: usize) -> Result<Image> {
         let refuse = |reason| Error::file(&self.path, reason);
         let samples = self.rows.next(count).map_err(refuse)?;

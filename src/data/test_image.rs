@@ -19,11 +19,11 @@ pub struct TestImage {
     pub path: PathBuf,
     /// `good`, or the kind of defect: the name of its folder, as [`shown`] writes it.
     pub defect: String,
-    /// The ground-truth masks, whose union counts; none if there is no ground truth for the image. A good image may have some, which must be
-    /// black.
+    /// The ground-truth masks, whose union counts; none if there is no ground truth for the image. A good image may have some,
+    /// which must be black.
     pub masks: Vec<PathBuf>,
-    /// The name of the image in outputs, as a path: the folder of its kind, subfolders and file, `hole/camera1/000.png`. No two images of a test
-    /// set have the same one, also without extension.
+    /// The name of the image in outputs, as a path: the folder of its kind, subfolders and file, `hole/camera1/000.png`. No two
+    /// images of a test set have the same one, also without extension.
     pub place: PathBuf,
 }
 
@@ -50,7 +50,8 @@ impl TestImage {
         shown(parts.as_path().as_os_str())
     }
 
-    /// The path of a file about the image in a folder of outputs: [`TestImage::place`] below it with `ending` in place of the extension.
+    /// The path of a file about the image in a folder of outputs: [`TestImage::place`] below it with `ending` in place of the
+    /// extension.
     pub fn output(&self, folder: &Path, ending: &str) -> PathBuf {
         // Not with_extension, which would cut a name such as `a.b`.
         let mut name = self.place.file_stem().unwrap_or_default().to_owned();
@@ -63,20 +64,21 @@ impl TestImage {
         self.defect == GOOD
     }
 
-    /// The image `[h, w, 3]`, of which this value is white ([`read_with_levels`]), and its ground truth `[h, w]`: 1 where anomalous, all 0 for a
-    /// good image. Published datasets contain a few black masks for defect images. These are used unchanged and mark no pixel.
+    /// The image `[h, w, 3]`, of which this value is white ([`read_with_levels`]), and its ground truth `[h, w]`: 1 where
+    /// anomalous, all 0 for a good image. Published datasets contain a few black masks for defect images. These are used
+    /// unchanged and mark no pixel.
     ///
     /// # Errors
-    /// A file that cannot be read (see [`read_with_levels`] and [`read_mask`]), a mask whose size differs from its image's, or one of a good image that
-    /// marks a pixel.
+    /// A file that cannot be read (see [`read_with_levels`] and [`read_mask`]), a mask whose size differs from its image's, or
+    /// one of a good image that marks a pixel.
     pub fn read(&self, white_level: f64) -> Result<(Image, Plane)> {
         let (image, mask, _) = self.read_files(white_level)?;
         self.check_mask(&mask)?;
         Ok((image, mask))
     }
 
-    /// The same without the check of the masks of a good image, and with the largest value in the file of the image, if that has more than 8 bits
-    /// per sample.
+    /// The same without the check of the masks of a good image, and with the largest value in the file of the image, if that has
+    /// more than 8 bits per sample.
     ///
     /// # Errors
     /// A file that cannot be read, or a mask of another size than its image.

@@ -1,7 +1,7 @@
 //! A test set made of normal images that were held out of training, and copies of them with drawn defects.
 //!
-//! It decides between configs without a look at the real test set. Its defects ([`Defect::ON_PHOTOGRAPHS`]) are of kinds that no training
-//! corruption contains.
+//! It decides between configs without a look at the real test set. Its defects ([`Defect::ON_PHOTOGRAPHS`]) are of kinds that no
+//! training corruption contains.
 
 use std::path::Path;
 
@@ -48,8 +48,9 @@ pub struct ValidationImage {
 }
 
 impl ValidationSet {
-    /// Draws a defect of every kind on every image, where it can be seen: a small or dark image gets fewer kinds. The places of the defects
-    /// depend on the seed and on the number and size of the image; a place where the defect cannot be seen is drawn again.
+    /// Draws a defect of every kind on every image, where it can be seen: a small or dark image gets fewer kinds. The places of
+    /// the defects depend on the seed and on the number and size of the image; a place where the defect cannot be seen is drawn
+    /// again.
     ///
     /// # Errors
     /// No image; no defect that can be seen on any of them.
@@ -80,7 +81,8 @@ impl ValidationSet {
         self.normal.len() + self.defects.len()
     }
 
-    /// The image of this number: first the normal ones, then those with a defect, kind by kind. None from [`ValidationSet::count`] on.
+    /// The image of this number: first the normal ones, then those with a defect, kind by kind. None from
+    /// [`ValidationSet::count`] on.
     pub fn image(&self, index: usize) -> Option<ValidationImage> {
         let drawn = match index.checked_sub(self.normal.len()) {
             Some(index) => Some(self.defects.get(index)?),
@@ -128,8 +130,8 @@ fn rounded(value: f32) -> f32 {
     f32::from(to_byte(value)) / 255.0
 }
 
-/// Writes `test/good` with the held-out images, and for each kind of defect `test/KIND` with every image on which it can be seen and its mask
-/// in `ground_truth/KIND`, as [`ValidationSet::draw`]. Returns the number of defects.
+/// Writes `test/good` with the held-out images, and for each kind of defect `test/KIND` with every image on which it can be seen
+/// and its mask in `ground_truth/KIND`, as [`ValidationSet::draw`]. Returns the number of defects.
 ///
 /// # Errors
 /// As [`ValidationSet::draw`]; a folder `out` that exists and is not empty, or that cannot be read or written.
@@ -140,8 +142,8 @@ pub fn write_validation_set(out: &Path, held_out: &[Image], seed: u64) -> Result
     Ok(set.defects.len())
 }
 
-/// Checks that a validation set may be written into the folder `out`. A part of the set is removed again if the rest cannot be written, so that nothing else
-/// may be there.
+/// Checks that a validation set may be written into the folder `out`. A part of the set is removed again if the rest cannot be
+/// written, so that nothing else may be there.
 ///
 /// # Errors
 /// It exists and is not empty, or cannot be listed.
@@ -154,8 +156,9 @@ pub fn check_validation_folder(out: &Path) -> Result<()> {
     }
 }
 
-/// Removes a validation set from the folder that [`write_validation_set`] has written, because a part of it or its metrics cannot be written: an
-/// incomplete one would look like another test set, and be in the way of the next attempt. A folder that is empty then is removed, too.
+/// Removes a validation set from the folder that [`write_validation_set`] has written, because a part of it or its metrics cannot
+/// be written: an incomplete one would look like another test set, and be in the way of the next attempt. A folder that is empty
+/// then is removed, too.
 pub fn remove_validation_set(out: &Path) {
     // Failures are passed over in favour of the error that led here.
     for part in ["test", "ground_truth"] {

@@ -16,7 +16,8 @@ pub(super) struct Walk {
     pub doubtful: Vec<(PathBuf, Error)>,
     /// Pictures that are results of this program.
     pub results: Vec<(PathBuf, Error)>,
-    /// Folders that cannot be listed, that a link leads to once more, or that hold the folder; what else the system says nothing about.
+    /// Folders that cannot be listed, that a link leads to once more, or that hold the folder; what else the system says nothing
+    /// about.
     pub passed: Vec<(PathBuf, Error)>,
 }
 

@@ -1,7 +1,7 @@
 //! What images look like in eight coarse numbers, so that a picture of something else is noticed before a verdict about it.
 //!
-//! The verdict of a detector means nothing for pictures that its training images are not like: another object, another light, another
-//! camera. A defect changes such numbers little, because it is local.
+//! The verdict of a detector means nothing for pictures that its training images are not like: another object, another light,
+//! another camera. A defect changes such numbers little, because it is local.
 
 use std::fmt;
 

@@ -1,4 +1,5 @@
-//! A picture seen tile by tile. Only the rows that one row of tiles covers are in memory, and one tile at a time goes through the network.
+//! A picture seen tile by tile. Only the rows that one row of tiles covers are in memory, and one tile at a time goes through the
+//! network.
 
 use ndarray::{Array2, Axis, s};
 
@@ -15,8 +16,8 @@ pub(super) struct Seen {
     pub residual: Array2<f64>,
 }
 
-/// Sees a picture of this height and width in tiles. `next` gives as many further rows `[rows, w, 3]` as it is asked for, from the top on, `see` looks at a
-/// tile, and `finished` gets what was seen of the rows that no further tile covers, in order.
+/// Sees a picture of this height and width in tiles. `next` gives as many further rows `[rows, w, 3]` as it is asked for, from
+/// the top on, `see` looks at a tile, and `finished` gets what was seen of the rows that no further tile covers, in order.
 ///
 /// # Errors
 /// Those of the three; too little memory.

@@ -25,12 +25,13 @@ pub struct Detector<B: Backend> {
     backend: B,
     parameters: Arc<Parameters<B>>,
     settings: Settings,
-    /// Kept between images, one for each thread that was inspecting at the same time. Each call takes one out, so threads do not wait for each other.
+    /// Kept between images, one for each thread that was inspecting at the same time. Each call takes one out, so threads do not
+    /// wait for each other.
     idle: Mutex<Vec<Inference<B>>>,
 }
 
-/// A detector that judges held-out normal images. A relative image score would be too low for an image that has itself contributed to
-/// what is expected of normal images.
+/// A detector that judges held-out normal images. A relative image score would be too low for an image that has itself
+/// contributed to what is expected of normal images.
 pub struct LeaveOneOut<'a, B: Backend> {
     detector: &'a Detector<B>,
     /// For each held-out image what is expected from the others; empty if image scores are not relative.
@@ -58,7 +59,8 @@ pub struct Inspection {
     pub heatmap: Plane,
     /// f(x̂).
     pub reconstruction: Image,
-    /// Image scores, of the heatmap of the pixels unless `detection.score_smoothing` or `detection.relative_score` ask for another one.
+    /// Image scores, of the heatmap of the pixels unless `detection.score_smoothing` or `detection.relative_score` ask for
+    /// another one.
     pub scores: ImageScores,
 }
 
@@ -138,12 +140,12 @@ impl<B: Backend> Detector<B> {
         Examination::new(self.inspect(image)?, image, self.settings.detection.score, cutoffs)
     }
 
-    /// Inspects one image of any size at working resolution, in [tiles](Detector::tiling) if it is larger than one. The resized image is padded
-    /// by reflection to multiples of 8, and the result is cropped back. It does not depend on other images.
+    /// Inspects one image of any size at working resolution, in [tiles](Detector::tiling) if it is larger than one. The resized
+    /// image is padded by reflection to multiples of 8, and the result is cropped back. It does not depend on other images.
     ///
     /// # Errors
-    /// An image that is empty, too large or not `[height, width, 3]`; a network output that is not finite; a relative score without expected
-    /// values.
+    /// An image that is empty, too large or not `[height, width, 3]`; a network output that is not finite; a relative score
+    /// without expected values.
     pub fn inspect(&self, image: &Image) -> Result<Inspection> {
         self.inspect_with(image, self.expected()?)
     }
@@ -313,8 +315,8 @@ impl<B: Backend> Detector<B> {
         Ok(self.settings.detection.residual.of(&self.backend, x, reconstruction)?.mapv(|value| value as f32))
     }
 
-    /// Sets the thresholds to the configured quantiles over held-out normal images, and before that the expected heatmap if the image score is
-    /// relative to it. The score of each of these images is then relative to what the others let expect.
+    /// Sets the thresholds to the configured quantiles over held-out normal images, and before that the expected heatmap if the
+    /// image score is relative to it. The score of each of these images is then relative to what the others let expect.
     ///
     /// # Errors
     /// No image; an inspection failed.
@@ -323,7 +325,8 @@ impl<B: Backend> Detector<B> {
     }
 
     /// The same with normal images of any source. One image at a time is in memory, but the heatmaps of all of them, and each
-    /// value for the pixel threshold once more: 8 bytes for each pixel of all images, 12 if the image score has a heatmap of its own smoothing.
+    /// value for the pixel threshold once more: 8 bytes for each pixel of all images, 12 if the image score has a heatmap of its
+    /// own smoothing.
     ///
     /// # Errors
     /// No image; an image that cannot be read or inspected.

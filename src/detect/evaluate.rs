@@ -78,8 +78,9 @@ pub struct Evaluation {
     pub images: Vec<ImageResult>,
 }
 
-/// Evaluates heatmaps on a test set, in whose images this value is white ([`read_image_with`](crate::data::read_image_with)). `heatmap` returns the heatmap of a test image at the model's resolution with the scores of the image,
-/// from a [`Detector`](super::Detector) or from a file.
+/// Evaluates heatmaps on a test set, in whose images this value is white ([`read_image_with`](crate::data::read_image_with)).
+/// `heatmap` returns the heatmap of a test image at the model's resolution with the scores of the image, from a
+/// [`Detector`](super::Detector) or from a file.
 ///
 /// # Errors
 /// An unreadable image or mask; an error of `heatmap`; a metric that is not defined (no good image, no defect).
@@ -112,8 +113,8 @@ pub struct Partial {
     pub images: Vec<ImageResult>,
 }
 
-/// The same for a test set that lacks good images, defects or masks ([`Category::open_incomplete`]): what it does not define is left out.
-/// If a defect image has no mask, there are no pixel metrics.
+/// The same for a test set that lacks good images, defects or masks ([`Category::open_incomplete`]): what it does not define is
+/// left out. If a defect image has no mask, there are no pixel metrics.
 ///
 /// # Errors
 /// An unreadable image or mask; an error of `heatmap`.

@@ -1,8 +1,8 @@
 //! The heatmap that is expected of a normal image, and heatmaps relative to it (Method §6). Not in the paper.
 //!
-//! A network reconstructs edges, highlights and the border of an image less exactly than plain surfaces, so normal images have residuals
-//! there, too, and the residuals vary more from image to image. A small anomaly elsewhere then has a smaller maximum than a normal image.
-//! Relative to what is expected at each position it stands out.
+//! A network reconstructs edges, highlights and the border of an image less exactly than plain surfaces, so normal images have
+//! residuals there, too, and the residuals vary more from image to image. A small anomaly elsewhere then has a smaller maximum
+//! than a normal image. Relative to what is expected at each position it stands out.
 
 use ndarray::{Array2, Zip, s};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,8 @@ use super::settings::quantile;
 use crate::data::Plane;
 use crate::error::{Error, Result};
 
-/// Cells along each side of an image. Objects in normal images are not aligned to the pixel, and few held-out images determine few values.
+/// Cells along each side of an image. Objects in normal images are not aligned to the pixel, and few held-out images determine
+/// few values.
 const GRID: usize = 32;
 /// Standard deviations above the mean.
 const DEVIATIONS: f64 = 2.0;
@@ -21,8 +22,8 @@ const FLOOR: f64 = 0.3;
 /// Added as well, so that the ratio is defined if nothing at all is expected. Squared differences of 8-bit images are above 1e-6.
 const LEAST: f32 = 1e-12;
 
-/// Upper end of what the heatmap of a normal image is expected to be: mean plus two standard deviations over several images, on a grid of 32 x 32
-/// cells over the image, whatever its size.
+/// Upper end of what the heatmap of a normal image is expected to be: mean plus two standard deviations over several images, on a
+/// grid of 32 x 32 cells over the image, whatever its size.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<f32>", into = "Vec<f32>")]
 pub struct Expected {
@@ -50,7 +51,8 @@ impl From<Expected> for Vec<f32> {
 }
 
 impl Expected {
-    /// What a single image lets expect: the means of its heatmap over the cells. A heatmap with fewer rows or columns than cells gives several cells the same value.
+    /// What a single image lets expect: the means of its heatmap over the cells. A heatmap with fewer rows or columns than cells
+    /// gives several cells the same value.
     ///
     /// # Errors
     /// An empty heatmap.
@@ -64,8 +66,8 @@ impl Expected {
         Ok(Self { cells: Plane::from_shape_fn((GRID, GRID), mean) })
     }
 
-    /// What several images let expect, and for each of them what the others do; a single image stands for itself. So no image is judged
-    /// by values that it has contributed to.
+    /// What several images let expect, and for each of them what the others do; a single image stands for itself. So no image is
+    /// judged by values that it has contributed to.
     ///
     /// # Errors
     /// No image.

@@ -20,10 +20,11 @@ const UNLIKELY: f64 = 0.01;
 /// Distance from a whole number below which a rank is one: `0.07 · 100` is above 7 in floating point.
 const ROUNDING: f64 = 1e-9;
 
-/// The false-alarm rate of new normal images at a quantile of the scores of n held-out normal images, from n and the quantile alone.
+/// The false-alarm rate of new normal images at a quantile of the scores of n held-out normal images, from n and the quantile
+/// alone.
 ///
-/// Over independent images from one distribution, whatever it is, the rate at the k-th largest score is Beta(k, n - k + 1) distributed
-/// (if scores can be equal, it is at most that). A quantile between two scores lies between their rates.
+/// Over independent images from one distribution, whatever it is, the rate at the k-th largest score is Beta(k, n - k + 1)
+/// distributed (if scores can be equal, it is at most that). A quantile between two scores lies between their rates.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExpectedRate {
     /// Bounds of the mean rate: `k/(n + 1)` of the held-out score above the threshold and of the one below. They are equal if the
@@ -33,8 +34,8 @@ pub struct ExpectedRate {
     pub interval: [f64; 2],
 }
 
-/// The places, counted from the largest, of the two of n scores beside a quantile: of the lower score, then of the upper. They are equal if the
-/// quantile is a score.
+/// The places, counted from the largest, of the two of n scores beside a quantile: of the lower score, then of the upper. They
+/// are equal if the quantile is a score.
 fn places(images: NonZeroU32, quantile: f64) -> [u64; 2] {
     let place = rank(quantile, images.get() as usize);
     let nearest = place.round();
@@ -99,7 +100,8 @@ impl fmt::Display for ObservedRate {
     }
 }
 
-/// The image threshold of a model: the false alarms to expect, and what came out on a test set. The field names are those in files.
+/// The image threshold of a model: the false alarms to expect, and what came out on a test set. The field names are those in
+/// files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ThresholdReport {
     /// An image is anomalous if its score exceeds this.
@@ -110,12 +112,13 @@ pub struct ThresholdReport {
     pub calibration: Option<Calibration>,
     /// The expected false-alarm rate; `None` if it is not known.
     pub expected_false_alarms: Option<ExpectedRate>,
-    /// Whether the expected rate holds only approximately, because the image score is relative to the images that set the threshold.
+    /// Whether the expected rate holds only approximately, because the image score is relative to the images that set the
+    /// threshold.
     pub is_approximate: bool,
     /// False alarms among the good test images.
     pub false_alarms: Option<ObservedRate>,
-    /// Upper bound of the probability of at least as many false alarms, if the good test images were like those that set the threshold;
-    /// with a relative score approximately.
+    /// Upper bound of the probability of at least as many false alarms, if the good test images were like those that set the
+    /// threshold; with a relative score approximately.
     pub false_alarm_probability: Option<f64>,
     /// Misses among the anomalous test images.
     pub misses: Option<ObservedRate>,
@@ -149,8 +152,8 @@ impl ThresholdReport {
         })
     }
 
-    /// Sentences on the false alarms to expect, with a warning if they are not known, too few images set the threshold, or the good test
-    /// images are not like those.
+    /// Sentences on the false alarms to expect, with a warning if they are not known, too few images set the threshold, or the
+    /// good test images are not like those.
     pub fn sentences(&self) -> Vec<String> {
         let Some(own) = &self.calibration else {
             let unknown =
@@ -182,22 +185,23 @@ impl ThresholdReport {
 }
 
 impl Calibration {
-    /// The expected false-alarm rate at a quantile of these images; `None` if the network was or may have been trained on them, or the score
-    /// of a single image is relative to itself.
+    /// The expected false-alarm rate at a quantile of these images; `None` if the network was or may have been trained on them,
+    /// or the score of a single image is relative to itself.
     pub fn expected(&self, quantile: f64, is_relative: bool) -> Option<ExpectedRate> {
         let is_unknown =
             matches!(self.source, Source::Training | Source::TrainingFolder) || (is_relative && self.images.get() == 1);
         (!is_unknown).then(|| ExpectedRate::new(self.images, quantile))
     }
 
-    /// Upper bound of the probability of at least as many false alarms among new images of the same distribution, at a quantile of these.
+    /// Upper bound of the probability of at least as many false alarms among new images of the same distribution, at a quantile
+    /// of these.
     fn probability(&self, quantile: f64, found: ObservedRate) -> f64 {
         let [k, _] = places(self.images, quantile);
         at_least_above(found.count, found.of, k, u64::from(self.images.get()))
     }
 
-    /// Sentences on the false alarms to expect at a quantile of these images, the last of them a warning if there are too few. The rate is
-    /// approximate if the score is relative to these images.
+    /// Sentences on the false alarms to expect at a quantile of these images, the last of them a warning if there are too few.
+    /// The rate is approximate if the score is relative to these images.
     pub fn sentences(&self, quantile: f64, is_approximate: bool) -> Vec<String> {
         let Some(expected) = self.expected(quantile, is_approximate) else {
             let why = match self.source {
@@ -358,7 +362,8 @@ mod tests {
                 misses: None,
             }
         };
-        // Between the largest and the second largest of 21: the second largest bounds the probability. betabinom.sf(12, 20, 2, 20).
+        // Between the largest and the second largest of 21: the second largest bounds the probability. betabinom.sf(12, 20, 2,
+        // 20).
         let many = report(13);
         assert_relative_eq!(many.false_alarm_probability.unwrap(), 4.729_491_422_017_506_6e-5, max_relative = 1e-9);
         let remark = many.sentences().pop().unwrap();

@@ -1,7 +1,7 @@
 //! The Beta distributions of order statistics, whose parameters are whole numbers.
 //!
-//! The k-th smallest of n independent values, uniform on [0, 1], is Beta(k, n - k + 1) distributed. It is at most x if and only if at least
-//! k of the n values are, so its distribution function is a tail of the binomial distribution (Method §6).
+//! The k-th smallest of n independent values, uniform on [0, 1], is Beta(k, n - k + 1) distributed. It is at most x if and only
+//! if at least k of the n values are, so its distribution function is a tail of the binomial distribution (Method §6).
 
 use std::f64::consts::TAU;
 
@@ -22,16 +22,17 @@ pub(super) fn uniform_quantile(k: u64, n: u64, p: f64) -> f64 {
     0.5 * (low + high)
 }
 
-/// Probability that at least `count` of m further values exceed the k-th largest of n, all of them independent and from one continuous
-/// distribution, for 1 ≤ k ≤ n: `C(x + k - 1, x) C(n - k + m - x, m - x) / C(n + m, m)` summed over x from `count` to m.
+/// Probability that at least `count` of m further values exceed the k-th largest of n, all of them independent and from one
+/// continuous distribution, for 1 ≤ k ≤ n: `C(x + k - 1, x) C(n - k + m - x, m - x) / C(n + m, m)` summed over x from `count` to
+/// m.
 pub(super) fn at_least_above(count: u64, m: u64, k: u64, n: u64) -> f64 {
     let ways = |all: u64, some: u64| ln_factorial(all as f64) - ln_factorial(some as f64) - ln_factorial((all - some) as f64);
     let term = |x: u64| (ways(x + k - 1, x) + ways(n - k + m - x, m - x) - ways(n + m, m)).exp();
     (count..=m).map(term).sum::<f64>().min(1.0)
 }
 
-/// Probability that at least k of n independent events occur, each of probability x in (0, 1), for 1 ≤ k ≤ n. The smaller tail is summed
-/// from its largest term on.
+/// Probability that at least k of n independent events occur, each of probability x in (0, 1), for 1 ≤ k ≤ n. The smaller tail is
+/// summed from its largest term on.
 pub(super) fn at_least(k: u64, n: u64, x: f64) -> f64 {
     let odds = x / (1.0 - x);
     let (first, count) = (k as f64, n as f64);

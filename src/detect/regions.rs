@@ -68,8 +68,8 @@ impl Gathered {
     }
 }
 
-/// Finds the connected regions of a mask whose rows come one after the other. What is kept: one row of labels, as many parts as a few rows can have, and
-/// the regions that no further row can reach.
+/// Finds the connected regions of a mask whose rows come one after the other. What is kept: one row of labels, as many parts as a
+/// few rows can have, and the regions that no further row can reach.
 #[derive(Default)]
 pub(super) struct RegionScan {
     /// Rows seen.

@@ -22,8 +22,8 @@ pub struct Residual {
     pub squared: f64,
     /// Root of the same mean. Small differences weigh more than in the squared difference.
     pub root: f64,
-    /// 1 - multi-scale gradient magnitude similarity (Zavrtanik, Kristan, Skočaj, *Reconstruction by inpainting*, 2021): structure,
-    /// whatever its contrast.
+    /// 1 - multi-scale gradient magnitude similarity (Zavrtanik, Kristan, Skočaj, *Reconstruction by inpainting*, 2021):
+    /// structure, whatever its contrast.
     pub gradient: f64,
     /// Scales of the gradient magnitude similarity; each halves the one before.
     pub scales: u32,
@@ -63,7 +63,8 @@ impl Residual {
     /// Checks ranges.
     ///
     /// # Errors
-    /// A weight that is negative or not finite, no positive weight, more than 8 scales or none, a window that is even or outside 3 to 31.
+    /// A weight that is negative or not finite, no positive weight, more than 8 scales or none, a window that is even or outside
+    /// 3 to 31.
     pub fn validate(&self) -> Result<()> {
         let weights = [
             ("squared", self.squared),
@@ -91,8 +92,8 @@ impl Residual {
         squared > 0.0 && [root, gradient, ssim, chroma] == [0.0; 4]
     }
 
-    /// How many pixels away a value of the residual still depends on an image, and the side of the blocks of pixels that become one at the
-    /// coarsest scale.
+    /// How many pixels away a value of the residual still depends on an image, and the side of the blocks of pixels that become
+    /// one at the coarsest scale.
     pub(super) fn reach(&self) -> (usize, usize) {
         let of_scales = |radius: usize, scales: u32| match 1 << (scales - 1) {
             1 => (radius, 1),
@@ -104,7 +105,8 @@ impl Residual {
         (gradient.0.max(ssim.0), gradient.1.max(ssim.1))
     }
 
-    /// The weighted sum for an image and its reconstruction, both `[height, width, 3]`; `[height, width]`. Similarities are computed on `backend`.
+    /// The weighted sum for an image and its reconstruction, both `[height, width, 3]`; `[height, width]`. Similarities are
+    /// computed on `backend`.
     ///
     /// # Errors
     /// The device failed; too little memory.
@@ -140,8 +142,8 @@ impl Residual {
     }
 }
 
-/// 1 - the mean over the grey images `[count, height, width]` of two batches, and over scales, of a similarity, each scale resized to the
-/// first. Images that are too small are not halved again.
+/// 1 - the mean over the grey images `[count, height, width]` of two batches, and over scales, of a similarity, each scale
+/// resized to the first. Images that are too small are not halved again.
 fn dissimilarity<B: Backend>(
     backend: &B,
     batches: [ArrayView3<'_, f32>; 2],

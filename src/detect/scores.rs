@@ -19,8 +19,8 @@ pub struct ImageScores {
 }
 
 impl ImageScores {
-    /// The scores of a heatmap. `top_share`, above 0 and at most 1, is the share of pixels for the score `top`: of a heatmap of N pixels,
-    /// the `top_share N` largest values, rounded up to a whole number of pixels.
+    /// The scores of a heatmap. `top_share`, above 0 and at most 1, is the share of pixels for the score `top`: of a heatmap of N
+    /// pixels, the `top_share N` largest values, rounded up to a whole number of pixels.
     pub fn of<T: Real>(heatmap: &Array2<T>, top_share: f64) -> Self {
         let mut running = RunningScores::new(heatmap.len(), top_share);
         heatmap.iter().for_each(|value| running.add(value.f64()));
@@ -63,8 +63,8 @@ impl RunningScores {
     }
 }
 
-/// The largest of many values, of which no more than about twice as many are kept. They are collected whatever the image score is, because every result has
-/// `score_top`.
+/// The largest of many values, of which no more than about twice as many are kept. They are collected whatever the image score
+/// is, because every result has `score_top`.
 struct Largest {
     count: usize,
     values: Vec<f64>,

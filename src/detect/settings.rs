@@ -32,8 +32,8 @@ pub struct DetectionConfig {
     pub image_quantile: f64,
     /// The pixel threshold is this quantile of the heatmap values of held-out normal images.
     pub pixel_quantile: f64,
-    /// Side of the tiles in which a larger picture is seen, in pixels of the working resolution; 0 for no tiles. Without it, tiles have the size of
-    /// the training crops if images keep their size ([`Fit::Native`]), and else there are none.
+    /// Side of the tiles in which a larger picture is seen, in pixels of the working resolution; 0 for no tiles. Without it,
+    /// tiles have the size of the training crops if images keep their size ([`Fit::Native`]), and else there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tile: Option<usize>,
     /// Pixels by which tiles overlap. Without it, the receptive field, or a quarter of the tile if that is too small for it.
@@ -161,7 +161,8 @@ impl DetectionConfig {
 pub struct Thresholds {
     /// For the image score.
     pub image: f64,
-    /// 95 % interval of the quantile of all such normal images that `image` estimates; `None` in a file of a version that did not record it.
+    /// 95 % interval of the quantile of all such normal images that `image` estimates; `None` in a file of a version that did not
+    /// record it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_interval: Option<Interval>,
     /// For the values of the heatmap.
@@ -171,7 +172,8 @@ pub struct Thresholds {
     pub calibration: Option<Calibration>,
 }
 
-/// An interval of a quantile. It makes no assumption about the distribution: its ends are two of the values, or open if there are too few.
+/// An interval of a quantile. It makes no assumption about the distribution: its ends are two of the values, or open if there are
+/// too few.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// Lower end; `None` if even the smallest value may be above.
@@ -181,8 +183,8 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// The 95 % interval of the q-quantile of what ascending `values` were drawn from: the quantile is below its lower end with a probability
-    /// of at most 2.5 %, and above its upper end, too.
+    /// The 95 % interval of the q-quantile of what ascending `values` were drawn from: the quantile is below its lower end with a
+    /// probability of at most 2.5 %, and above its upper end, too.
     pub(super) fn of_quantile(values: &[f32], q: f64) -> Self {
         let count = values.len() as u64;
         // The k-th smallest value is at most the quantile if at least k values are.
@@ -264,8 +266,8 @@ pub struct Provenance {
     /// Options of the corruption that are not in the paper, as keys with values; `None` if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corruption_options: Option<String>,
-    /// The [fingerprint](crate::data::fingerprint_of) of the training images; `None` for weights of a version that did not record it, and for
-    /// images that are not of a folder.
+    /// The [fingerprint](crate::data::fingerprint_of) of the training images; `None` for weights of a version that did not record
+    /// it, and for images that are not of a folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<String>,
     /// How many files of the folder could not be used; `None` if all could.
@@ -386,7 +388,8 @@ mod tests {
     #[test]
     fn the_interval_of_a_quantile_needs_no_distribution() {
         let values: Vec<f32> = (1..=20).map(|value| value as f32).collect();
-        // Of the binomial distribution with n = 20, q = 1/2: P(X >= 6) = 0.979, P(X >= 7) = 0.942, P(X >= 15) = 0.0207, P(X >= 14) = 0.058.
+        // Of the binomial distribution with n = 20, q = 1/2: P(X >= 6) = 0.979, P(X >= 7) = 0.942, P(X >= 15) = 0.0207, P(X
+        // >= 14) = 0.058.
         assert_eq!(Interval::of_quantile(&values, 0.5), Interval { low: Some(6.0), high: Some(15.0) });
         // 0.99^20 = 0.82 is more than 2.5 %: the largest of 20 values is no upper end of the 99 % quantile, but that of 368 is.
         assert_eq!(Interval::of_quantile(&values, 0.99).high, None);

@@ -16,7 +16,8 @@ use crate::data::{Image, MAX_PIXELS, Plane};
 use crate::error::{Error, Result};
 use crate::ops::Backend;
 
-/// Takes the rows of a result, in order, as they are finished. Those of the heatmap come a little later than those of the reconstruction.
+/// Takes the rows of a result, in order, as they are finished. Those of the heatmap come a little later than those of the
+/// reconstruction.
 pub trait StripSink {
     /// The next rows of f(x̂), `[rows, width, 3]`.
     ///
@@ -68,12 +69,14 @@ impl<B: Backend> Detector<B> {
         Ok(tiling)
     }
 
-    /// Examines a picture of this height and width in strips, tile by tile. The numbers are those of [`examine_with`](Detector::examine_with) up to
-    /// rounding. `next` gives as many further rows of the picture, `[rows, width, 3]`, as it is asked for. In memory are the rows under one row of tiles and
-    /// those that the smoothing of the heatmap still needs, not the picture.
+    /// Examines a picture of this height and width in strips, tile by tile. The numbers are those of
+    /// [`examine_with`](Detector::examine_with) up to rounding. `next` gives as many further rows of the picture,
+    /// `[rows, width, 3]`, as it is asked for. In memory are the rows under one row of tiles and those that the smoothing of the
+    /// heatmap still needs, not the picture.
     ///
     /// # Errors
-    /// As [`strip_tiling`](Self::strip_tiling); a relative score without expected values; those of an inspection; those of `next` and `sink`.
+    /// As [`strip_tiling`](Self::strip_tiling); a relative score without expected values; those of an inspection; those of `next`
+    /// and `sink`.
     pub fn examine_strips(
         &self,
         (height, width): (usize, usize),
@@ -181,8 +184,8 @@ impl Smoother {
         Self { smoothing, height, halo, rows: Array2::zeros((0, width)), first: 0, done: 0 }
     }
 
-    /// Adds rows and returns those that are finished now. The average at the end of what is known is wrong, and with every repetition half a
-    /// window more of it, so as many rows wait for the next ones.
+    /// Adds rows and returns those that are finished now. The average at the end of what is known is wrong, and with every
+    /// repetition half a window more of it, so as many rows wait for the next ones.
     fn add(&mut self, rows: &Array2<f64>, smooth: impl Fn(&Array2<f64>, Smoothing) -> Result<Plane>) -> Result<Plane> {
         self.rows = joined(&self.rows, &rows.view())?;
         let known = self.first + self.rows.nrows();

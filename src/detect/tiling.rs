@@ -13,9 +13,9 @@ const MOST: f64 = 0.75;
 /// The share of a tile that it overlaps its neighbour by if it is too small for the receptive field.
 const BLENDED: f64 = 0.25;
 
-/// Square tiles that overlap. What a tile finds near a side that it shares with another tile depends on pixels that it does not see. Where
-/// the overlap holds the receptive field, such pixels are taken from the other tile alone, and the result is that of the whole picture. In a
-/// smaller overlap both tiles count, with weights that change smoothly.
+/// Square tiles that overlap. What a tile finds near a side that it shares with another tile depends on pixels that it does not
+/// see. Where the overlap holds the receptive field, such pixels are taken from the other tile alone, and the result is that of
+/// the whole picture. In a smaller overlap both tiles count, with weights that change smoothly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tiling {
     /// Side of a tile in pixels, a multiple of the alignment.
@@ -39,8 +39,8 @@ struct Field {
 }
 
 impl Tiling {
-    /// Tiles of this side for a network whose output is compared by `residual`. Without `overlap`, neighbours overlap by the receptive field, or by a
-    /// quarter of the tile if that is more than three quarters of it.
+    /// Tiles of this side for a network whose output is compared by `residual`. Without `overlap`, neighbours overlap by the
+    /// receptive field, or by a quarter of the tile if that is more than three quarters of it.
     ///
     /// # Errors
     /// A tile that is small or, like the overlap, no multiple of the alignment; an overlap that leaves nothing of a tile.
@@ -82,8 +82,8 @@ impl Tiling {
         self.field.overlap()
     }
 
-    /// The dilations of a network whose outer taps had no pixel to see in training crops of this side, so that they still have their initial
-    /// weights, but see some in a tile.
+    /// The dilations of a network whose outer taps had no pixel to see in training crops of this side, so that they still have
+    /// their initial weights, but see some in a tile.
     pub fn untrained_dilations(&self, architecture: &Architecture, crop: usize) -> Vec<usize> {
         let Architecture::Autoencoder(network) = architecture else { return Vec::new() };
         let is_new = |dilation: &usize| (crop..self.tile).contains(&(dilation * self.field.stride));
@@ -165,8 +165,9 @@ impl Row {
     }
 }
 
-/// The weight of a tile at its first pixels, which it shares with a tile that starts `step` pixels before it. That of the other is the rest to 1.
-/// Since tiles are spread evenly, they may share more than the overlap, and then hold the receptive field although that does not.
+/// The weight of a tile at its first pixels, which it shares with a tile that starts `step` pixels before it. That of the other
+/// is the rest to 1. Since tiles are spread evenly, they may share more than the overlap, and then hold the receptive field
+/// although that does not.
 fn rise(step: usize, tiling: &Tiling) -> Vec<f64> {
     let Tiling { tile, field, .. } = *tiling;
     let shared = tile - step;

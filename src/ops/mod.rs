@@ -8,8 +8,9 @@
 //! | `NAME/cuda.rs` | kernel launches, `kernels/NAME.cu` |
 //! | `NAME/tape.rs` | the method of [`Tape`](crate::tape::Tape), its backward pass and its JVP |
 //!
-//! `similarity.rs` composes operations to the similarity of two images. Two folders have fewer files. `corruption` makes whole batches on a device and has no [`Call`]; its CPU form is
-//! [`crate::data::corruption`]. `optimise` has no `tape.rs`, because nothing differentiates an optimiser step.
+//! `similarity.rs` composes operations to the similarity of two images. Two folders have fewer files. `corruption` makes whole
+//! batches on a device and has no [`Call`]; its CPU form is [`crate::data::corruption`]. `optimise` has no `tape.rs`, because
+//! nothing differentiates an optimiser step.
 //!
 //! A call is a value: `backend.run(Conv2d::Forward { spec: &spec, x, w, b, y })`. [`Backend::run`] checks it against its contract
 //! and then executes it. `=` overwrites an output, `+=` adds to it. Gradients of inputs and weights are always accumulated.

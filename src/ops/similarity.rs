@@ -10,21 +10,21 @@ pub(crate) const SSIM: [f64; 2] = [1e-4, 9e-4];
 /// Keeps the gradient magnitude similarity at 1 where both images are flat (Zavrtanik et al. 2021).
 pub(crate) const GRADIENT: f64 = 0.0026;
 
-/// Added to the square of a gradient, so that the derivative of its magnitude exists where an image is flat. Magnitudes below 0.001 (a
-/// quarter of a grey level) look alike, which [`GRADIENT`] makes them anyway.
+/// Added to the square of a gradient, so that the derivative of its magnitude exists where an image is flat. Magnitudes below
+/// 0.001 (a quarter of a grey level) look alike, which [`GRADIENT`] makes them anyway.
 pub(crate) const FLAT: f64 = 1e-6;
 
 /// Images with a shorter side below this are not halved again.
 pub(crate) const SMALLEST: usize = 4;
 
 impl<B: Backend> Tape<B> {
-    /// Structural similarity (Wang, Bovik, Sheikh, Simoncelli 2004) of a and b `[N, H, W, C]` at every pixel, per channel; the same shape,
-    /// values in [-1, 1], 1 where the windows are equal:
+    /// Structural similarity (Wang, Bovik, Sheikh, Simoncelli 2004) of a and b `[N, H, W, C]` at every pixel, per channel; the
+    /// same shape, values in [-1, 1], 1 where the windows are equal:
     ///
     /// `(2 μ_a μ_b + C₁)(2 σ_ab + C₂) / ((μ_a² + μ_b² + C₁)(σ_a² + σ_b² + C₂))`
     ///
-    /// with local moments over a Gaussian window of `window x window` pixels. Its standard deviation is that of the paper, 1.5 for 11
-    /// pixels, scaled with the window. Near the border only the pixels inside the image count.
+    /// with local moments over a Gaussian window of `window x window` pixels. Its standard deviation is that of the paper, 1.5
+    /// for 11 pixels, scaled with the window. Near the border only the pixels inside the image count.
     ///
     /// # Errors
     /// Shapes differ or have another rank than 4; a window that is even, below 3 or above 31.
@@ -59,8 +59,9 @@ impl<B: Backend> Tape<B> {
         self.affine(mean, -1.0, 1.0)
     }
 
-    /// Gradient magnitude similarity (Xue, Zhang, Mou, Bovik 2014) of two grey images `[N, H, W, 1]`, the same shape, values in (0, 1]:
-    /// `(2 g_a g_b + c) / (g_a² + g_b² + c)` with `g = √(|∇|² + 10⁻⁶)`, the gradient by Prewitt's filters, and c = 0.0026.
+    /// Gradient magnitude similarity (Xue, Zhang, Mou, Bovik 2014) of two grey images `[N, H, W, 1]`, the same shape, values in
+    /// (0, 1]: `(2 g_a g_b + c) / (g_a² + g_b² + c)` with `g = √(|∇|² + 10⁻⁶)`, the gradient by Prewitt's filters, and c =
+    /// 0.0026.
     ///
     /// # Errors
     /// Shapes differ or have another rank than 4.
@@ -79,9 +80,9 @@ impl<B: Backend> Tape<B> {
         self.affine(sum, 1.0, FLAT)
     }
 
-    /// 1 - multi-scale gradient magnitude similarity (Zavrtanik, Kristan, Skočaj, *Reconstruction by inpainting*, 2021) of a and b
-    /// `[N, H, W, C]`: the mean over scales of 1 - the mean of [`Tape::gradient_similarity`] of the grey images; a scalar in [0, 1). Each
-    /// scale halves the one before; images with a side below 4 pixels are not halved again.
+    /// 1 - multi-scale gradient magnitude similarity (Zavrtanik, Kristan, Skočaj, *Reconstruction by inpainting*, 2021) of a and
+    /// b `[N, H, W, C]`: the mean over scales of 1 - the mean of [`Tape::gradient_similarity`] of the grey images; a scalar in
+    /// [0, 1). Each scale halves the one before; images with a side below 4 pixels are not halved again.
     ///
     /// # Errors
     /// Shapes differ or have another rank than 4; no scale.

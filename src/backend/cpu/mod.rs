@@ -54,12 +54,12 @@ impl Cpu {
         Ok(Self { simd: Simd::new(isa)?, bf16: false, memory: Arc::default() })
     }
 
-    /// The same device in bf16, with the roundings of a GPU in bf16: activations `[N, H, W, C]` with whole chunks of eight channels,
-    /// and their gradients, are rounded once when they are stored; weights are rounded for products between two such images; in the
-    /// CCM also (s-u)², h, β and the gradients before its activations. Sums, biases, weights, their gradients and the optimiser
-    /// stay f32. Products of two stored images use the bf16 instructions where they are faster and the channels are a multiple of
-    /// 32, otherwise f32 on rounded operands. A CCM whose channels are not a multiple of 32 does not round (s-u)² again.
-    /// This works on every processor, and is fast on those with AVX512-BF16.
+    /// The same device in bf16, with the roundings of a GPU in bf16: activations `[N, H, W, C]` with whole chunks of eight
+    /// channels, and their gradients, are rounded once when they are stored; weights are rounded for products between two such
+    /// images; in the CCM also (s-u)², h, β and the gradients before its activations. Sums, biases, weights, their gradients and
+    /// the optimiser stay f32. Products of two stored images use the bf16 instructions where they are faster and the channels are
+    /// a multiple of 32, otherwise f32 on rounded operands. A CCM whose channels are not a multiple of 32 does not round (s-u)²
+    /// again. This works on every processor, and is fast on those with AVX512-BF16.
     #[must_use]
     pub fn with_bf16(&self) -> Self {
         Self { bf16: true, ..self.clone() }

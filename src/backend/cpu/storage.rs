@@ -20,8 +20,8 @@ const CACHE_LINE: usize = 16;
 /// Values of bf16 in 16 bytes. GPUs store only activations with whole chunks of channels as bf16, so the same are rounded here.
 const BF16_CHUNK: usize = 8;
 
-/// The nearest bf16 value, to even in a tie, as [`half::bf16::from_f32`] but without branches, so that loops of it are vectorised. A
-/// NaN stays a NaN.
+/// The nearest bf16 value, to even in a tie, as [`half::bf16::from_f32`] but without branches, so that loops of it are
+/// vectorised. A NaN stays a NaN.
 fn nearest_bf16(value: f32) -> f32 {
     let bits = value.to_bits();
     let nearest = bits.wrapping_add(0x7FFF + (bits >> 16 & 1)) & 0xFFFF_0000;

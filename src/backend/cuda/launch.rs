@@ -61,9 +61,9 @@ impl Arguments {
 
 /// Builder of a launch: first the grid, then the arguments in the kernel's order.
 ///
-/// Most kernels read and write f32, some bf16. An operand that is stored in the other format is converted: inputs before the launch,
-/// outputs after it. So every kernel works with every buffer, and a kernel for the format in which its operands are stored saves the
-/// conversions.
+/// Most kernels read and write f32, some bf16. An operand that is stored in the other format is converted: inputs before the
+/// launch, outputs after it. So every kernel works with every buffer, and a kernel for the format in which its operands are
+/// stored saves the conversions.
 pub(crate) struct Builder<'a> {
     cuda: &'a Cuda,
     kernel: &'static Kernel,
@@ -128,8 +128,8 @@ impl Builder<'_> {
         self.read(buffer, Format::Bf16)
     }
 
-    /// A buffer that the kernel reads as bf16 through the copy engine of Hopper, as an array with these lengths from the innermost
-    /// dimension on, in tiles of this size.
+    /// A buffer that the kernel reads as bf16 through the copy engine of Hopper, as an array with these lengths from the
+    /// innermost dimension on, in tiles of this size.
     pub(crate) fn bf16_tiles(mut self, buffer: &Buffer, len: [u32; 4], tile: [u32; 4]) -> Self {
         let address = self.readable(buffer, Format::Bf16);
         let row = u64::from(len[0]) * size_of::<bf16>() as u64;

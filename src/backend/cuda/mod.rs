@@ -1,7 +1,7 @@
 //! The CUDA engine: launches hand-written kernels (`kernels/*.cu`) through one of several drivers with the same interface.
 //!
-//! - [`driver`] launches kernels: on a GPU through cudarc, or on the emulator, which runs the same kernel source on the CPU with one
-//!   fiber per CUDA thread. A third driver, the planner, only notes the launches.
+//! - [`driver`] launches kernels: on a GPU through cudarc, or on the emulator, which runs the same kernel source on the CPU with
+//!   one fiber per CUDA thread. A third driver, the planner, only notes the launches.
 //! - [`compiler`] provides the CUBINs for an architecture, with or without NVRTC.
 //! - [`kernels`] lists every kernel. The list is generated from the kernel files at build time.
 //! - [`hopper`] has what uses instructions of Hopper alone: probes of how they address memory, and a convolution.

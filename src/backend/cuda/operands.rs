@@ -1,5 +1,5 @@
-//! The memory that a launch reads and writes. The compiler of the kernels may assume that what a kernel writes overlaps nothing else
-//! (`__restrict__`), and a GPU then reads inputs through a cache that sees no writes, so every launch is checked.
+//! The memory that a launch reads and writes. The compiler of the kernels may assume that what a kernel writes overlaps nothing
+//! else (`__restrict__`), and a GPU then reads inputs through a cache that sees no writes, so every launch is checked.
 
 use super::driver::Address;
 

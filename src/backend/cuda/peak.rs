@@ -22,9 +22,9 @@ impl Cuda {
         self.alloc(self.busy_blocks() as usize * kernel::PEAK_MULTIPLY_ADD.threads as usize)
     }
 
-    /// Performs `iterations` of f32 multiply-adds x = a x + b on registers, in enough threads to keep every multiprocessor busy. Each thread
-    /// has 16 chains, which start at its part of the [`OPERANDS`] operands. Returns the number of floating-point operations, 2 per
-    /// multiply-add. Does not wait for the device.
+    /// Performs `iterations` of f32 multiply-adds x = a x + b on registers, in enough threads to keep every multiprocessor busy.
+    /// Each thread has 16 chains, which start at its part of the [`OPERANDS`] operands. Returns the number of floating-point
+    /// operations, 2 per multiply-add. Does not wait for the device.
     ///
     /// # Errors
     /// The launch failed, or `operands` or `results` has another length than it must.
@@ -32,8 +32,8 @@ impl Cuda {
         self.keep_busy(&kernel::PEAK_MULTIPLY_ADD, operands, iterations, results, |launch| launch.value(a).value(b))
     }
 
-    /// Performs `iterations` of eight products on the matrix unit by `mma.sync`, of operands rounded to bf16. With operands of 1 every
-    /// iteration adds 16 to each sum.
+    /// Performs `iterations` of eight products on the matrix unit by `mma.sync`, of operands rounded to bf16. With operands of 1
+    /// every iteration adds 16 to each sum.
     ///
     /// # Errors
     /// As [`Cuda::multiply_adds`].
@@ -41,7 +41,8 @@ impl Cuda {
         self.keep_busy(&kernel::PEAK_MATRIX, operands, iterations, results, |launch| launch)
     }
 
-    /// As [`Cuda::matrix_multiply_adds`] by `wgmma`, the instruction of Hopper. With operands of 1 every iteration adds 64 to each sum.
+    /// As [`Cuda::matrix_multiply_adds`] by `wgmma`, the instruction of Hopper. With operands of 1 every iteration adds 64 to
+    /// each sum.
     ///
     /// # Errors
     /// As [`Cuda::multiply_adds`]; the GPU is no Hopper.

@@ -60,11 +60,12 @@ impl Cuda {
         Ok(((x.len() / QUAD * QUAD * size_of::<f32>()) as u64 * u64::from(repeats), blocks))
     }
 
-    /// Reads shared memory `iterations` times, 16 bytes in every thread. `clocks` gets the cycles of each block; there are two blocks
-    /// of 1024 threads for each of its pairs. Returns the bytes that one multiprocessor's shared memory delivers.
+    /// Reads shared memory `iterations` times, 16 bytes in every thread. `clocks` gets the cycles of each block; there are two
+    /// blocks of 1024 threads for each of its pairs. Returns the bytes that one multiprocessor's shared memory delivers.
     ///
     /// # Errors
-    /// The launch failed, `x` has not 4096 elements, or `y` is not from [`Cuda::rate_results`] or `clocks` has not one element per block.
+    /// The launch failed, `x` has not 4096 elements, or `y` is not from [`Cuda::rate_results`] or `clocks` has not one element
+    /// per block.
     pub fn rate_shared(&self, x: &Buffer, y: &mut Buffer, clocks: &mut Buffer, iterations: u32) -> Result<u64> {
         let kernel = &kernel::RATE_SHARED;
         let blocks = self.blocks_of(kernel, y)?;

@@ -77,8 +77,8 @@ pub enum Distribution {
     LogUniform = 0,
     /// Uniform.
     Uniform = 1,
-    /// For sizes only, as in NSA: height and width are independent, each `0.06 + Gamma(2, 0.1)` clipped to [min, max], as a fraction of the
-    /// image's side along the same axis. The aspect ratio is not used.
+    /// For sizes only, as in NSA: height and width are independent, each `0.06 + Gamma(2, 0.1)` clipped to [min, max], as a
+    /// fraction of the image's side along the same axis. The aspect ratio is not used.
     Gamma = 2,
 }
 
@@ -114,8 +114,8 @@ pub struct Weights {
     pub seamless: f32,
 }
 
-/// A patch is faint with `probability`: `y := a y + (1 - a) x`, with opacity a in [min, max), in (0, 1]. With probability 1 every patch has
-/// a random opacity, as in DRAEM; with max = 1 some of them are nearly opaque.
+/// A patch is faint with `probability`: `y := a y + (1 - a) x`, with opacity a in [min, max), in (0, 1]. With probability 1 every
+/// patch has a random opacity, as in DRAEM; with max = 1 some of them are nearly opaque.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Blend {

@@ -1,5 +1,5 @@
-//! Functions made of +, -, ×, ÷ and square root in f32, whose results IEEE 754 defines exactly, so that every device computes the same
-//! bits. `kernels/exact.cuh` has the same functions in the same order of operations.
+//! Functions made of +, -, ×, ÷ and square root in f32, whose results IEEE 754 defines exactly, so that every device computes the
+//! same bits. `kernels/exact.cuh` has the same functions in the same order of operations.
 
 /// `low (high / low)^u` for u a multiple of 2^-24 in [0, 1).
 ///
@@ -18,8 +18,8 @@ pub(super) fn log_uniform(u: f32, low: f32, high: f32) -> f32 {
 
 /// Cosine and sine of 2πu for u in [0, 1), to 24 binary digits of u.
 ///
-/// The rotation is a product of rotations by a half turn, a quarter turn and so on, one per binary digit of u. Each follows from the one
-/// before by the formulas for half an angle, `cos(a/2) = √((1 + cos a)/2)` and `sin(a/2) = sin a / (2 cos(a/2))`.
+/// The rotation is a product of rotations by a half turn, a quarter turn and so on, one per binary digit of u. Each follows from
+/// the one before by the formulas for half an angle, `cos(a/2) = √((1 + cos a)/2)` and `sin(a/2) = sin a / (2 cos(a/2))`.
 pub(super) fn direction(u: f32) -> [f32; 2] {
     let digits = (u * 16_777_216.0) as u32;
     let (mut cosine, mut sine) = (if digits >> 23 & 1 == 1 { -1.0f32 } else { 1.0 }, 0.0f32);
@@ -42,8 +42,8 @@ pub(super) fn logistic(z: f32) -> f32 {
 
 /// `exp(-z)` for z ≥ 0; 0 from 87 on, before the result is subnormal.
 ///
-/// `z = n ln 2 + r`; the factor `exp(-r)` is its Taylor polynomial of degree 9, and 2^-n is made of its bits. ln 2 is split into a part of
-/// few binary digits and a rest, so that r has no rounding error to speak of.
+/// `z = n ln 2 + r`; the factor `exp(-r)` is its Taylor polynomial of degree 9, and 2^-n is made of its bits. ln 2 is split into
+/// a part of few binary digits and a rest, so that r has no rounding error to speak of.
 fn exp_of_negative(z: f32) -> f32 {
     if z.is_nan() || z >= 87.0 {
         return 0.0;
@@ -57,8 +57,8 @@ fn exp_of_negative(z: f32) -> f32 {
     sum * f32::from_bits((127 - n) << 23)
 }
 
-/// `-ln v` for v in [2^-126, 1]: `-ln 2` times the exponent, and for the mantissa m in (√½, √2] twice the series of the inverse hyperbolic
-/// tangent of (m - 1)/(m + 1).
+/// `-ln v` for v in [2^-126, 1]: `-ln 2` times the exponent, and for the mantissa m in (√½, √2] twice the series of the inverse
+/// hyperbolic tangent of (m - 1)/(m + 1).
 fn negative_log(v: f32) -> f32 {
     let bits = v.to_bits();
     let (mut exponent, mut m) = ((bits >> 23) as i32 - 127, f32::from_bits(bits & 0x7F_FFFF | 0x3F80_0000));
@@ -72,13 +72,14 @@ fn negative_log(v: f32) -> f32 {
     -(exponent as f32 * std::f32::consts::LN_2 + series)
 }
 
-/// A number of the Gamma distribution of shape 2 and scale 1, the sum of two exponential ones, from two uniform numbers in [0, 1).
+/// A number of the Gamma distribution of shape 2 and scale 1, the sum of two exponential ones, from two uniform numbers in [0,
+/// 1).
 pub(super) fn gamma2(a: f32, b: f32) -> f32 {
     negative_log((1.0 - a) * (1.0 - b))
 }
 
-/// Nearly normal number of mean 0 and variance 1: the sum of eight 16-bit numbers, centred and scaled. Its excess kurtosis is -0.15, and it
-/// never exceeds 4.9 standard deviations.
+/// Nearly normal number of mean 0 and variance 1: the sum of eight 16-bit numbers, centred and scaled. Its excess kurtosis is
+/// -0.15, and it never exceeds 4.9 standard deviations.
 pub(super) fn deviate(bits: [u32; 4]) -> f32 {
     let sum: u32 = bits.into_iter().map(|bits| (bits & 0xFFFF) + (bits >> 16)).sum();
     // 8 · 65535 / 2, and the square root of 8 (65536² - 1) / 12.

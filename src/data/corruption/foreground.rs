@@ -17,7 +17,8 @@ pub struct ObjectRanges {
 }
 
 impl ObjectRanges {
-    /// Grey values [low, high) of the object in image `number` of `images`. The settings and the images must be the same in every call.
+    /// Grey values [low, high) of the object in image `number` of `images`. The settings and the images must be the same in every
+    /// call.
     pub(in crate::data) fn of(&self, foreground: &Foreground, images: &[Image], number: usize) -> [f32; 2] {
         let all = self.of_images.get_or_init(|| images.iter().map(|image| foreground.range(image)).collect());
         all.get(number).copied().unwrap_or(EVERYTHING)
@@ -31,8 +32,8 @@ impl Foreground {
     }
 
     /// Grey values [low, high) of the object in an image `[height, width, 3]`: those on one side of the threshold. With
-    /// [`ObjectSide::Auto`] it is the side on which fewer of the pixels along the image's border are. An image of one grey value has no
-    /// background.
+    /// [`ObjectSide::Auto`] it is the side on which fewer of the pixels along the image's border are. An image of one grey value
+    /// has no background.
     pub fn range(&self, image: &Image) -> [f32; 2] {
         let threshold = match self.method {
             ForegroundMethod::Off => None,
@@ -73,8 +74,9 @@ fn border_is_brighter(image: &Image, threshold: f32) -> bool {
     2 * border().filter(|&(_, grey)| grey >= threshold).count() >= border().count()
 }
 
-/// Otsu's threshold (1979): the grey value that splits the histogram of 256 bins into two classes of the largest variance between them.
-/// If several do, the middle of the first of them and those that follow it without a gap. `None` if all pixels are in one bin.
+/// Otsu's threshold (1979): the grey value that splits the histogram of 256 bins into two classes of the largest variance between
+/// them. If several do, the middle of the first of them and those that follow it without a gap. `None` if all pixels are in one
+/// bin.
 fn otsu(image: &Image) -> Option<f32> {
     let mut histogram = [0u64; BINS];
     for grey in greys(image) {
@@ -126,7 +128,8 @@ mod tests {
         assert_eq!(otsu(&square(0.2, 0.8)), Some(0.5));
         assert_eq!(otsu(&square(0.8, 0.2)), Some(0.5));
         assert_eq!(otsu(&square(0.7, 0.7)), None);
-        // Bins 0 (2 pixels), 64 (1), 192 (1): splitting behind bin 0 gives 2 · 2 · 128² = 65536, behind 64 gives 3 · 1 · (192 - 64/3)² = 87381.
+        // Bins 0 (2 pixels), 64 (1), 192 (1): splitting behind bin 0 gives 2 · 2 · 128² = 65536, behind 64 gives 3 · 1 · (192 -
+        // 64/3)² = 87381.
         let four = Image::from_shape_fn((1, 4, 3), |(_, column, _)| [0.0, 0.0, 0.25, 0.75][column]);
         assert_eq!(otsu(&four), Some((65.0 + 192.0) / 512.0));
     }

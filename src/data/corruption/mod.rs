@@ -5,32 +5,36 @@
 //!
 //! **Choices**: the stream with counter `[block, 3, step, index]`. Number n is lane n mod 4 of block n / 4; as a uniform number
 //! in [0, 1) it is `(bits >> 8) 2^-24`. Number 0 gives the number of patches, `min + (bits (max - min + 1) >> 32)`; if
-//! number 1 is below `clean` there is none. Number 2 gives the standard deviation σ of the kept noise, number 3 is unused. Patch k uses
-//! numbers 4 + 20 k to 23 + 20 k: row, column, size, aspect, softness, deformation, source, faint or not, opacity, and eleven for the
-//! replacement, which are always drawn.
+//! number 1 is below `clean` there is none. Number 2 gives the standard deviation σ of the kept noise, number 3 is unused. Patch
+//! k uses numbers 4 + 20 k to 23 + 20 k: row, column, size, aspect, softness, deformation, source, faint or not, opacity, and
+//! eleven for the replacement, which are always drawn.
 //!
 //! **Fields** (the mask's displacement, noise, the elastic displacement): counter
 //! `[node, 3 + 256 field + 65536 patch, step, index]`, one evaluation per lattice node, lane c for channel c. field is 1 for the
 //! mask and 2 for the replacement; node is the row-major index in the lattice, extended by 6 nodes on every side. The nodes cover
 //! the patch with spacing σ/2, where σ is relative to the patch. So cost and shape of a field do not depend on the resolution.
 //!
-//! **Kept noise**: counter `[element, 3 + 256 · 3, step, index]`, element the row-major index in `[height, width, 3]`. ε is σ times
-//! the sum of the eight 16-bit halves, centred and scaled to variance 1, and is added after the last patch.
+//! **Kept noise**: counter `[element, 3 + 256 · 3, step, index]`, element the row-major index in `[height, width, 3]`. ε is σ
+//! times the sum of the eight 16-bit halves, centred and scaled to variance 1, and is added after the last patch.
 //!
-//! **Further choices** of a patch, made for the settings that need them: counter `[block, 3 + 256 · 4 + 65536 patch, step, index]`.
+//! **Further choices** of a patch, made for the settings that need them: counter
+//! `[block, 3 + 256 · 4 + 65536 patch, step, index]`.
 //! - Block 0: disk or Perlin; one noise, union or intersection; two unused.
-//! - Blocks 1 and 2, one for each noise: exponent of the cells along the rows' axis and along the columns' axis, angle, one unused.
+//! - Blocks 1 and 2, one for each noise: exponent of the cells along the rows' axis and along the columns' axis, angle, one
+//!   unused.
 //! - Block 3: two numbers for the height and two for the width of the size distribution `gamma`.
 //! - Block 4: the four functions of the source `structure`, as bits.
 //! - Block 5: the scale of the source `seamless`, as the sum of its 16-bit halves.
 //!
-//! **Gradients** of Perlin noise: counter `[node, 3 + 256 field + 65536 patch, step, index]`, lane 0, with field 5 for the first noise and 6
-//! for the second; node is the row-major index.
+//! **Gradients** of Perlin noise: counter `[node, 3 + 256 field + 65536 patch, step, index]`, lane 0, with field 5 for the first
+//! noise and 6 for the second; node is the row-major index.
 //!
-//! **Object**: with `foreground` the centre of a patch is the first of 65 places on the object: that of numbers 4 + 20 k and 5 + 20 k, then two
-//! for each counter `[block, 3 + 256 · 7 + 65536 patch, step, index]`, rows in lanes 0 and 2, columns in lanes 1 and 3. Else it is the first.
+//! **Object**: with `foreground` the centre of a patch is the first of 65 places on the object: that of numbers 4 + 20 k and 5 +
+//! 20 k, then two for each counter `[block, 3 + 256 · 7 + 65536 patch, step, index]`, rows in lanes 0 and 2, columns in lanes 1
+//! and 3. Else it is the first.
 //!
-//! **Grey** patches ([`Colours::Grey`]) use the same numbers: those for red, and its kept noise, are those of all channels, and chroma is 0.
+//! **Grey** patches ([`Colours::Grey`]) use the same numbers: those for red, and its kept noise, are those of all channels, and
+//! chroma is 0.
 //!
 //! **Arithmetic** is f32 in the written order, without fused multiply-add. Only +, -, ×, ÷ and square root are used, whose
 //! results IEEE 754 defines exactly. The table of Gaussian weights is rounded from f64. No result depends on other images or on
@@ -38,7 +42,8 @@
 //!
 //! # Geometry
 //! A patch has an odd height and width around a central pixel drawn uniformly from the image: its box may extend beyond the
-//! image, but its centre is inside. The mask is 1 at the centre and 0 on the border of the box. The box of a Perlin shape is the whole image.
+//! image, but its centre is inside. The mask is 1 at the centre and 0 on the border of the box. The box of a Perlin shape is the
+//! whole image.
 
 mod config;
 mod exact;
@@ -135,8 +140,8 @@ pub struct Corrupted {
     pub target: Image,
     /// Soft mask M, the union 1 - Π (1 - M_i) over the patches, in [0, 1]. The opacity of a patch does not affect the mask.
     pub mask: Plane,
-    /// M of the objective (Method §3): 1 where the soft mask exceeds `region_threshold`, else 0; with `region_weight` a weight in [0, 1]
-    /// instead of 1. Never empty if there is a patch that is a deformed disk on the object.
+    /// M of the objective (Method §3): 1 where the soft mask exceeds `region_threshold`, else 0; with `region_weight` a weight in
+    /// [0, 1] instead of 1. Never empty if there is a patch that is a deformed disk on the object.
     pub region: Plane,
     /// The patches in the order in which they were applied.
     pub patches: Vec<PatchRecord>,
@@ -150,8 +155,8 @@ pub fn corrupt(config: &CorruptionConfig, address: Address, x: &Image, sources: 
     corrupt_watched(config, address, x, sources, |_, _, _| ())
 }
 
-/// The same, with the replacements y before masking, for figures: `[height, width, 3]`, each in the box of its patch, a later one over an
-/// earlier one; NaN outside all boxes.
+/// The same, with the replacements y before masking, for figures: `[height, width, 3]`, each in the box of its patch, a later one
+/// over an earlier one; NaN outside all boxes.
 ///
 /// # Errors
 /// As [`corrupt`].

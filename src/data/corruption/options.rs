@@ -4,8 +4,8 @@ use super::range::check;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// Gaussian noise that is added to the corrupted image and to the target (arXiv 2511.07233), so that the network learns to pass it on.
-/// Its standard deviation is uniform in [min, max) for each image, in units of pixel value, in [0, 1]. 0 adds none.
+/// Gaussian noise that is added to the corrupted image and to the target (arXiv 2511.07233), so that the network learns to pass
+/// it on. Its standard deviation is uniform in [min, max) for each image, in units of pixel value, in [0, 1]. 0 adds none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct KeptNoise {
@@ -19,8 +19,8 @@ pub struct KeptNoise {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Colours {
-    /// Grey if every training image is grey, so that no colour gives a patch away. [`CorruptionConfig::for_images`] decides; where nobody has
-    /// asked it, patches are coloured.
+    /// Grey if every training image is grey, so that no colour gives a patch away. [`CorruptionConfig::for_images`] decides;
+    /// where nobody has asked it, patches are coloured.
     ///
     /// [`CorruptionConfig::for_images`]: super::CorruptionConfig::for_images
     Auto,
@@ -30,8 +30,8 @@ pub enum Colours {
     Grey,
 }
 
-/// Shapes of patches. A patch is a deformed disk, or with probability `perlin` it covers the whole image and its mask is where Perlin
-/// noise exceeds a threshold (Zavrtanik, Kristan, Skočaj, DRAEM, ICCV 2021).
+/// Shapes of patches. A patch is a deformed disk, or with probability `perlin` it covers the whole image and its mask is where
+/// Perlin noise exceeds a threshold (Zavrtanik, Kristan, Skočaj, DRAEM, ICCV 2021).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Shape {
@@ -41,15 +41,15 @@ pub struct Shape {
     pub union: f32,
     /// Probability that it is the intersection of two; with `union` at most 1.
     pub intersection: f32,
-    /// Maximum number of noise cells along an axis, a power of two from 1 to [`Shape::LIMIT`]. For each axis the number is drawn from
-    /// 1, 2, 4, ... up to it.
+    /// Maximum number of noise cells along an axis, a power of two from 1 to [`Shape::LIMIT`]. For each axis the number is drawn
+    /// from 1, 2, 4, ... up to it.
     pub cells: u32,
     /// The noise, scaled by √2 as in DRAEM, is inside the shape above this, in [0, 0.9].
     pub threshold: f32,
 }
 
-/// Weight of a corrupted pixel in the objective: `M = 1 / (1 + exp(-k (d - d₀)))` of the change `d = 255/3 Σ_c |x̂_c - x_c|` in grey levels
-/// (Schlüter et al., NSA, ECCV 2022). It is 0 outside the region.
+/// Weight of a corrupted pixel in the objective: `M = 1 / (1 + exp(-k (d - d₀)))` of the change `d = 255/3 Σ_c |x̂_c - x_c|` in
+/// grey levels (Schlüter et al., NSA, ECCV 2022). It is 0 outside the region.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RegionWeight {
@@ -59,9 +59,9 @@ pub struct RegionWeight {
     pub midpoint: f32,
 }
 
-/// Patches on the object only, for images of an object before a background of another brightness. A pixel is on the object if its grey
-/// value, the mean of its channels, is on the object's side of a threshold, which is found once for each training image. The centres of
-/// the deformed disks are on the object, and the mask is 0 elsewhere.
+/// Patches on the object only, for images of an object before a background of another brightness. A pixel is on the object if its
+/// grey value, the mean of its channels, is on the object's side of a threshold, which is found once for each training image. The
+/// centres of the deformed disks are on the object, and the mask is 0 elsewhere.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Foreground {
@@ -109,8 +109,8 @@ impl Foreground {
     }
 }
 
-/// Scale of the patches of [`Source::Seamless`](super::Source::Seamless): normal with mean 1 and standard deviation 0.5, clipped to
-/// [min, max], both in [0.25, 4].
+/// Scale of the patches of [`Source::Seamless`](super::Source::Seamless): normal with mean 1 and standard deviation 0.5, clipped
+/// to [min, max], both in [0.25, 4].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Seamless {

@@ -29,8 +29,8 @@ pub(super) struct Noise {
     pub turn: [f32; 2],
 }
 
-/// The shape of patch `number`; `None` for a deformed disk. Block 0 of the patch's further choices has disk or Perlin, and the combination;
-/// blocks 1 and 2 have cells along both axes and the angle of each noise.
+/// The shape of patch `number`; `None` for a deformed disk. Block 0 of the patch's further choices has disk or Perlin, and the
+/// combination; blocks 1 and 2 have cells along both axes and the angle of each noise.
 pub(super) fn draw(shape: &Shape, address: Address, number: u32) -> Option<PerlinPlan> {
     let choices = |block| address.uniforms(number, FieldUse::Choices, block);
     let [kind, combination, ..] = choices(0);
@@ -52,10 +52,11 @@ pub(super) fn draw(shape: &Shape, address: Address, number: u32) -> Option<Perli
 
 /// The soft mask of a Perlin shape.
 ///
-/// `M = s((v - T) / (softness (1 - T)))` with the threshold T and the smoothstep s, so that softness 0 is DRAEM's hard edge. v is √2 times
-/// the noise of Perlin (2002): at each node of a grid over the image stands a random unit vector; at a point with position t in its cell,
-/// the products of the four vectors with the offsets from their nodes are interpolated with the weights `6t⁵ - 15t⁴ + 10t³`, first along the
-/// row. The noise is turned about the image's centre; outside its grid v is 0, as in DRAEM. A shape may be empty.
+/// `M = s((v - T) / (softness (1 - T)))` with the threshold T and the smoothstep s, so that softness 0 is DRAEM's hard edge. v is
+/// √2 times the noise of Perlin (2002): at each node of a grid over the image stands a random unit vector; at a point with
+/// position t in its cell, the products of the four vectors with the offsets from their nodes are interpolated with the weights
+/// `6t⁵ - 15t⁴ + 10t³`, first along the row. The noise is turned about the image's centre; outside its grid v is 0, as in DRAEM.
+/// A shape may be empty.
 pub(super) struct Perlin {
     combination: Combination,
     noises: Vec<Lattice>,

@@ -88,8 +88,8 @@ struct Canvas<'a> {
 }
 
 impl Canvas<'_> {
-    /// The centre of patch `number`: the first candidate on the object. The candidates are the place at `u` and [`CANDIDATES`] more; if none of
-    /// them is on the object, it is the first.
+    /// The centre of patch `number`: the first candidate on the object. The candidates are the place at `u` and [`CANDIDATES`]
+    /// more; if none of them is on the object, it is the first.
     fn centre(&self, number: u32, u: [f32; 2]) -> [usize; 2] {
         let place = |[row, column]: [f32; 2]| [pick(row, self.extent[0]), pick(column, self.extent[1])];
         let Some((image, range)) = self.object else {
@@ -131,8 +131,8 @@ pub(super) struct Plan {
     pub deviation: f32,
 }
 
-/// The plan of the image x; `object` are the grey values of its object, if patches must be on it. The order of the numbers is in the
-/// module docs.
+/// The plan of the image x; `object` are the grey values of its object, if patches must be on it. The order of the numbers is in
+/// the module docs.
 pub(super) fn plan(
     config: &CorruptionConfig,
     address: Address,

@@ -149,8 +149,8 @@ fn other_image<'a>(u: &[f32; Patch::MATERIAL], images: &'a [Image]) -> Replaceme
     Replacement::OtherImage { image, shift }
 }
 
-/// The random numbers of a grey patch: those of red for every channel, and no chroma. A grey of saturation 0 would be the mean of three numbers, near
-/// middle grey, and hardly be seen on many images.
+/// The random numbers of a grey patch: those of red for every channel, and no chroma. A grey of saturation 0 would be the mean of
+/// three numbers, near middle grey, and hardly be seen on many images.
 fn without_colour(source: Source, mut u: [f32; Patch::MATERIAL]) -> [f32; Patch::MATERIAL] {
     match source {
         Source::Texture => (u[8], u[9]) = (u[7], u[7]),

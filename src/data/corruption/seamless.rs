@@ -15,14 +15,15 @@ const MARGIN: f32 = 0.25;
 /// Standard deviation of the scale.
 const DEVIATION: f32 = 0.5;
 
-/// Another place of a training image, rescaled, whose colours are fitted to those around the patch (after Schlüter et al., NSA, ECCV 2022).
+/// Another place of a training image, rescaled, whose colours are fitted to those around the patch (after Schlüter et al., NSA,
+/// ECCV 2022).
 ///
-/// NSA solves Poisson's equation, so that the gradients in the patch are those of the donor d. The solution is d plus the harmonic function
-/// whose values on the border are those of x - d. Here this membrane is interpolated by mean-value coordinates, as in Farbman et al.,
-/// *Coordinates for instant image cloning* (2009), with x the image before any patch: the difference is averaged over 8 points around each of
-/// 16 nodes along the border of the rectangle, and the membrane is their mean with the weights `(tan(α₋/2) + tan(α₊/2)) / r`, where r is the
-/// distance to the node and α₋, α₊ are the angles to the nodes before and behind it. The weights are positive, so the membrane stays between
-/// the smallest and the largest difference.
+/// NSA solves Poisson's equation, so that the gradients in the patch are those of the donor d. The solution is d plus the
+/// harmonic function whose values on the border are those of x - d. Here this membrane is interpolated by mean-value coordinates,
+/// as in Farbman et al., *Coordinates for instant image cloning* (2009), with x the image before any patch: the difference is
+/// averaged over 8 points around each of 16 nodes along the border of the rectangle, and the membrane is their mean with the
+/// weights `(tan(α₋/2) + tan(α₊/2)) / r`, where r is the distance to the node and α₋, α₊ are the angles to the nodes before and
+/// behind it. The weights are positive, so the membrane stays between the smallest and the largest difference.
 pub(super) struct Seamless<'a> {
     donor: &'a Image,
     /// Row and column in the donor at the first row and column of the rectangle.
@@ -215,7 +216,8 @@ mod tests {
 
     #[test]
     fn mean_value_coordinates_by_hand() {
-        // In the middle of a square the angles to corners and to other nodes repeat on every side: the weights of a quarter are the same.
+        // In the middle of a square the angles to corners and to other nodes repeat on every side: the weights of a quarter are
+        // the same.
         let mut nodes = [[0.0; 3]; NODES];
         for node in nodes.iter_mut().take(4) {
             *node = [1.0, 0.5, 0.0];
@@ -277,8 +279,8 @@ mod tests {
         u
     }
 
-    /// Largest and root mean square distance of y - d from the solved membrane inside the undeformed disk, relative to the root mean square
-    /// of x - d on the border.
+    /// Largest and root mean square distance of y - d from the solved membrane inside the undeformed disk, relative to the root
+    /// mean square of x - d on the border.
     fn distance(x: &Image, donor: &Image) -> [f64; 2] {
         let (n, donors) = (41, std::slice::from_ref(donor));
         let found = seamless(x, donors, &patch([32, 32], [20, 20]));

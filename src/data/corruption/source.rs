@@ -19,9 +19,11 @@ pub enum Source {
     Noise,
     /// The patch itself, elastically deformed; taken from the image before any patch was applied.
     Elastic,
-    /// The image itself before any patch, cut into 8 x 8 cells that are exchanged in random pairs, recoloured with probability 1/2.
+    /// The image itself before any patch, cut into 8 x 8 cells that are exchanged in random pairs, recoloured with probability
+    /// 1/2.
     Structure,
-    /// Another place in a training image, rescaled, its colours fitted to the image around the patch: an approximation of Poisson blending.
+    /// Another place in a training image, rescaled, its colours fitted to the image around the patch: an approximation of Poisson
+    /// blending.
     Seamless,
 }
 
@@ -53,14 +55,15 @@ impl Source {
     }
 }
 
-/// What corruption takes from the training set: replacement pictures at working scale, of any size. A source without pictures has weight
-/// 0; the proportions of the other weights stay the same. If no source is left, constants are used.
+/// What corruption takes from the training set: replacement pictures at working scale, of any size. A source without pictures has
+/// weight 0; the proportions of the other weights stay the same. If no source is left, constants are used.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sources<'a> {
     /// For [`Source::Texture`].
     pub textures: &'a [Image],
     /// For [`Source::OtherImage`] and [`Source::Seamless`]; they may include the image being corrupted.
     pub images: &'a [Image],
-    /// Grey values [low, high) of the object in the image being corrupted, for `foreground`. `None` finds them in the image itself.
+    /// Grey values [low, high) of the object in the image being corrupted, for `foreground`. `None` finds them in the image
+    /// itself.
     pub object: Option<[f32; 2]>,
 }

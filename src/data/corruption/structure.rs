@@ -9,9 +9,9 @@ const BITS: u32 = CELLS.trailing_zeros();
 
 /// The image cut into 8 x 8 cells that are exchanged in random pairs.
 ///
-/// A cell (i, j) is relabelled by a Feistel network with four random functions of three bits, `i ^= f₀(j), j ^= f₁(i), i ^= f₂(j),
-/// j ^= f₃(i)`, which is a bijection. Cells whose labels differ in the last bit of j are exchanged, so no cell stays in its place, and the
-/// arithmetic is that of integers.
+/// A cell (i, j) is relabelled by a Feistel network with four random functions of three bits,
+/// `i ^= f₀(j), j ^= f₁(i), i ^= f₂(j), j ^= f₃(i)`, which is a bijection. Cells whose labels differ in the last bit of j are
+/// exchanged, so no cell stays in its place, and the arithmetic is that of integers.
 pub(super) struct Structure<'a> {
     image: &'a Image,
     /// Function k of c is `rounds[k] >> (3 c) & 7`.
@@ -75,7 +75,8 @@ mod tests {
         // Cells of 2 x 4 pixels: the first two of a row change places.
         assert_eq!(found.at([0, 0]), [0.0, 4.0, 0.0]);
         assert_eq!(found.at([15, 6]), [15.0, 2.0, 0.0]);
-        // f₀(j) = 1 for j = 0 and 0 otherwise: cell (0, 0) has the label (1, 0), its partner the label (1, 1), which is cell (1, 1).
+        // f₀(j) = 1 for j = 0 and 0 otherwise: cell (0, 0) has the label (1, 0), its partner the label (1, 1), which is cell (1,
+        // 1).
         assert_eq!(structure([1, 0, 0, 0], &image).at([0, 0]), [2.0, 4.0, 0.0]);
     }
 

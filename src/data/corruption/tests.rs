@@ -267,7 +267,8 @@ fn gamma_sizes_have_the_moments_of_their_distribution() {
     let count = shares.len() as f64;
     let mean = |value: &dyn Fn(&[f64; 2]) -> f64| shares.iter().map(value).sum::<f64>() / count;
     for axis in 0..2 {
-        // Mean 0.06 + 2 · 0.1, variance 2 · 0.1²; radii are whole pixels, at most 0.002 less. Clipping at 1 changes 0.01 of the mean at most.
+        // Mean 0.06 + 2 · 0.1, variance 2 · 0.1²; radii are whole pixels, at most 0.002 less. Clipping at 1 changes 0.01 of the
+        // mean at most.
         let average = mean(&|share| share[axis]);
         assert!((average - 0.259).abs() < 5.0 * (0.02 / count).sqrt() + 0.002, "{average}");
         // P(Gamma(2, 1) > 1) = 2/e.
@@ -300,7 +301,8 @@ fn sizes_are_bounded_along_each_axis() {
     }
 }
 
-/// A bright square of a sixteenth of the image before a dark background: every patch has its centre on it, and nothing beside it changes.
+/// A bright square of a sixteenth of the image before a dark background: every patch has its centre on it, and nothing beside it
+/// changes.
 #[test]
 fn patches_stay_on_the_object() {
     let inside = |row: usize, column: usize| (24..36).contains(&row) && (8..20).contains(&column);

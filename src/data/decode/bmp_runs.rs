@@ -22,7 +22,8 @@ pub(super) fn has_runs(bytes: &[u8]) -> bool {
     number(bytes, HEADER).is_some_and(|length| length >= LEAST_HEADER) && kind(bytes).is_some()
 }
 
-/// Refuses a picture of this height and width whose codes do not set every pixel. Codes that are cut short are left to the decoder.
+/// Refuses a picture of this height and width whose codes do not set every pixel. Codes that are cut short are left to the
+/// decoder.
 pub(super) fn check_runs(bytes: &[u8], [height, width]: [usize; 2]) -> Reason<()> {
     let start = number(bytes, START).and_then(|start| usize::try_from(start).ok());
     let Some(codes) = start.and_then(|start| bytes.get(start..)) else { return Ok(()) };

@@ -19,8 +19,8 @@ pub(super) fn buffer(bytes: u64, [height, width]: [usize; 2]) -> Reason<Vec<u8>>
     Ok(raw)
 }
 
-/// Refuses a file of so many bytes that claims more samples than it can hold, if each byte becomes at most `most` bytes of samples. Without this
-/// a header alone would take the memory of the largest picture.
+/// Refuses a file of so many bytes that claims more samples than it can hold, if each byte becomes at most `most` bytes of
+/// samples. Without this a header alone would take the memory of the largest picture.
 pub(super) fn check_claim(format: &str, samples: u64, file: usize, most: u64) -> Reason<()> {
     match samples <= most.saturating_mul(file as u64) {
         true => Ok(()),

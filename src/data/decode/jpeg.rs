@@ -65,7 +65,8 @@ pub(super) fn exif(bytes: &[u8]) -> Option<&[u8]> {
     })
 }
 
-/// The position behind the end marker, to which the segments lead. Needed because the decoder silently fills missing rows with grey.
+/// The position behind the end marker, to which the segments lead. Needed because the decoder silently fills missing rows with
+/// grey.
 fn end(bytes: &[u8]) -> Option<usize> {
     segments(bytes).find(|segment| segment.marker == END[1]).map(|segment| segment.behind)
 }

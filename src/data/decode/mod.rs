@@ -1,9 +1,10 @@
-//! Decodes picture files in memory. What a file holds beside its pixels, such as colour profiles and text, is skipped unread; of EXIF data
-//! only the orientation is looked at.
+//! Decodes picture files in memory. What a file holds beside its pixels, such as colour profiles and text, is skipped unread; of
+//! EXIF data only the orientation is looked at.
 //!
-//! Every decoder gets the size first, from the header, and then fills a buffer that was reserved here: a file costs at most its own bytes,
-//! 1 GiB of samples and the image itself, beside what the decoder of a format needs for a row or a strip. Bytes and samples count twice for a JPEG,
-//! which is decoded twice to see whether it is whole, the bytes for a TIFF with a palette, and the samples for a TIFF in planes or of less than 8 bits.
+//! Every decoder gets the size first, from the header, and then fills a buffer that was reserved here: a file costs at most its
+//! own bytes, 1 GiB of samples and the image itself, beside what the decoder of a format needs for a row or a strip. Bytes and
+//! samples count twice for a JPEG, which is decoded twice to see whether it is whole, the bytes for a TIFF with a palette, and
+//! the samples for a TIFF in planes or of less than 8 bits.
 
 mod bmp_runs;
 mod buffer;
@@ -64,7 +65,8 @@ pub(super) fn size(format: ImageFormat, bytes: &[u8]) -> Reason<[u32; 2]> {
     Ok(orientation(format, bytes).upright(stored?))
 }
 
-/// The same of a file, of which only the header and EXIF data are read; `None` where the format does not allow that or the header tells no size.
+/// The same of a file, of which only the header and EXIF data are read; `None` where the format does not allow that or the header
+/// tells no size.
 pub(super) fn size_in(format: ImageFormat, mut source: Source) -> Option<[u32; 2]> {
     let orientation = match format {
         ImageFormat::Png => png::exif(&mut source).map_or(Orientation::UPRIGHT, |block| Orientation::of_exif(&block)),

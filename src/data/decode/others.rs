@@ -10,8 +10,8 @@ pub(in crate::data) struct Other {
     pub extensions: &'static [&'static str],
     /// Whether a file is one by its content.
     is: fn(&[u8]) -> bool,
-    /// Whether the extension tells it of a file that has no content of its own kind: cameras write raw pictures as TIFF files, of which one would
-    /// read a small preview.
+    /// Whether the extension tells it of a file that has no content of its own kind: cameras write raw pictures as TIFF files, of
+    /// which one would read a small preview.
     by_extension: bool,
 }
 

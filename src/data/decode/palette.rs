@@ -30,8 +30,8 @@ pub(super) fn as_grey(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(changed)
 }
 
-/// The colours for samples of so many bits, from all red values, all green ones, all blue ones. The standard has 16 bits, of which programs fill the
-/// lower 8 in different ways, so only the upper ones count; some old programs write 8.
+/// The colours for samples of so many bits, from all red values, all green ones, all blue ones. The standard has 16 bits, of
+/// which programs fill the lower 8 in different ways, so only the upper ones count; some old programs write 8.
 pub(super) fn colours(map: &[u16], bits: u8) -> Reason<Vec<[f32; 3]>> {
     let count = 1_usize << bits.min(16);
     if map.len() != 3 * count {

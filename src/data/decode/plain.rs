@@ -1,5 +1,5 @@
-//! BMP, WebP and the family of PBM, PGM, PPM and PAM, by the decoders of the crate `image`. Palettes of a BMP become colours; of an
-//! animated WebP the first frame is read.
+//! BMP, WebP and the family of PBM, PGM, PPM and PAM, by the decoders of the crate `image`. Palettes of a BMP become colours; of
+//! an animated WebP the first frame is read.
 
 use std::io::Cursor;
 
@@ -64,7 +64,8 @@ fn decoder(format: ImageFormat, bytes: &[u8]) -> ImageResult<Box<dyn ImageDecode
     })
 }
 
-/// The most bytes of samples that a byte of the file becomes, if there is a bound: 8 pixels of one bit, which a BMP has in colour.
+/// The most bytes of samples that a byte of the file becomes, if there is a bound: 8 pixels of one bit, which a BMP has in
+/// colour.
 fn expansion(format: ImageFormat, bytes: &[u8]) -> Option<u64> {
     match format {
         ImageFormat::Pnm => Some(8),

@@ -1,4 +1,5 @@
-//! PNG: 1 to 16 bits, grey, RGB, palettes and alpha. Gamma and colour profiles are ignored; of an animation the default image is read.
+//! PNG: 1 to 16 bits, grey, RGB, palettes and alpha. Gamma and colour profiles are ignored; of an animation the default image is
+//! read.
 
 use std::io::{BufRead, Cursor, Read, Seek};
 

@@ -159,7 +159,8 @@ impl Samples {
         self.orientation.upright(self.stored)
     }
 
-    /// The largest value of a colour, if samples have more than 8 bits. `first` is the number of the first of these rows in the picture.
+    /// The largest value of a colour, if samples have more than 8 bits. `first` is the number of the first of these rows in the
+    /// picture.
     ///
     /// # Errors
     /// A value that is not finite, with its place as stored.
@@ -190,8 +191,8 @@ impl Samples {
         self.kind != Kind::U8 && matches!(self.colour, Colour::Grey | Colour::Rgb)
     }
 
-    /// The pixels as RGB in [0, 1], row by row as seen, composited over white. Samples of more than 8 bits are white at `white_level`; 0 means
-    /// as the format says.
+    /// The pixels as RGB in [0, 1], row by row as seen, composited over white. Samples of more than 8 bits are white at
+    /// `white_level`; 0 means as the format says.
     pub(in crate::data) fn over_white(&self, white_level: f64) -> Reason<Vec<f32>> {
         self.over(1.0, white_level)
     }

@@ -1,5 +1,5 @@
-//! TIFF: 1 to 8, 16 and 32 bits and floating point, grey, RGB, CMYK and alpha, in strips or tiles, uncompressed or with Deflate, LZW or
-//! PackBits. Of several pictures in a file the first is read.
+//! TIFF: 1 to 8, 16 and 32 bits and floating point, grey, RGB, CMYK and alpha, in strips or tiles, uncompressed or with Deflate,
+//! LZW or PackBits. Of several pictures in a file the first is read.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -189,8 +189,8 @@ pub(super) fn check_rows<R: Read + Seek>(decoder: &Decoder<R>, layout: &BufferLa
     }
 }
 
-/// Refuses a file of so many bytes that is not compressed and has more samples than bytes, or lacks some of its strips or tiles. For these, which
-/// programs leave out where nothing was recorded, the decoder takes other bytes of the file.
+/// Refuses a file of so many bytes that is not compressed and has more samples than bytes, or lacks some of its strips or tiles.
+/// For these, which programs leave out where nothing was recorded, the decoder takes other bytes of the file.
 pub(super) fn check_length<R: Read + Seek>(
     decoder: &mut Decoder<R>,
     layout: &BufferLayoutPreference,
@@ -203,7 +203,8 @@ pub(super) fn check_length<R: Read + Seek>(
     }
 }
 
-/// Refuses a file with a strip or tile that has no place or, if there are several, no bytes. Of a single strip some programs do not write the length.
+/// Refuses a file with a strip or tile that has no place or, if there are several, no bytes. Of a single strip some programs do
+/// not write the length.
 fn check_places<R: Read + Seek>(decoder: &mut Decoder<R>) -> Reason<()> {
     let (what, tags) = match decoder.get_chunk_type() {
         ChunkType::Strip => ("strip", [Tag::StripOffsets, Tag::StripByteCounts]),

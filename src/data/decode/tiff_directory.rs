@@ -1,4 +1,5 @@
-//! The first directory of a TIFF file, looked at before the decoder sees it, which takes memory for as many values as a field claims.
+//! The first directory of a TIFF file, looked at before the decoder sees it, which takes memory for as many values as a field
+//! claims.
 
 use std::io::{Read, Result, Seek, SeekFrom};
 
@@ -10,8 +11,8 @@ const SIZES: [u64; 19] = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 
 /// Version of a file whose offsets have 64 bits.
 const BIG: u64 = 43;
 
-/// Refuses a file of so many bytes that has a field of more. Damage of other kinds is left to the decoder. The source is at its first byte before
-/// and afterwards.
+/// Refuses a file of so many bytes that has a field of more. Damage of other kinds is left to the decoder. The source is at its
+/// first byte before and afterwards.
 ///
 /// # Errors
 /// Such a field, with its number.

@@ -4,8 +4,8 @@ use super::RankedPixels;
 use super::ranking::Ranking;
 use crate::backend::Real;
 
-/// Points closer than this on both axes are merged, so that the curve of millions of pixels is short. The area changes by less than
-/// half of this.
+/// Points closer than this on both axes are merged, so that the curve of millions of pixels is short. The area changes by less
+/// than half of this.
 const RESOLUTION: f64 = 1e-3;
 
 /// Curves of one category, from (0, 0) to FPR 1; at each distinct score, from high to low, one point.
@@ -47,8 +47,8 @@ fn pro<T: Real>(pixels: &RankedPixels<T>) -> impl Iterator<Item = (f64, f64)> {
     [(0.0, 0.0)].into_iter().chain(levels)
 }
 
-/// The first and the last of a rising sequence of points, and between them all that differ from the one before by [`RESOLUTION`] in a
-/// coordinate, each after the last point before it.
+/// The first and the last of a rising sequence of points, and between them all that differ from the one before by [`RESOLUTION`]
+/// in a coordinate, each after the last point before it.
 fn thinned(points: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
     let mut kept: Vec<(f64, f64)> = Vec::new();
     let mut last = None;

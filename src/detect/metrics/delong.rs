@@ -1,5 +1,5 @@
-//! Intervals of image AUROCs and of their differences on the same images, without an assumption about the distribution of the scores
-//! (DeLong, DeLong and Clarke-Pearson, Biometrics 44:837, 1988).
+//! Intervals of image AUROCs and of their differences on the same images, without an assumption about the distribution of the
+//! scores (DeLong, DeLong and Clarke-Pearson, Biometrics 44:837, 1988).
 
 use crate::error::{Error, Result};
 
@@ -58,8 +58,8 @@ impl PlacedAuroc {
         Some([low.max(0.0), high.min(1.0)])
     }
 
-    /// How much higher it is than that of another detector on the same images in the same order, and the 95 % interval; None if the images
-    /// differ in number, or if nothing varies.
+    /// How much higher it is than that of another detector on the same images in the same order, and the 95 % interval; None if
+    /// the images differ in number, or if nothing varies.
     pub fn difference(&self, other: &Self) -> Option<(f64, [f64; 2])> {
         let variance = self.covariance(self)? + other.covariance(other)? - 2.0 * self.covariance(other)?;
         let difference = self.value - other.value;

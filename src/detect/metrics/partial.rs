@@ -8,8 +8,8 @@ use super::{Record, Score, evaluate, is_anomalous};
 use crate::data::Plane;
 use crate::error::{Error, Result};
 
-/// The metrics that `records` define, by their names in files: those of images need good and anomalous images, those of pixels need marked
-/// and unmarked pixels.
+/// The metrics that `records` define, by their names in files: those of images need good and anomalous images, those of pixels
+/// need marked and unmarked pixels.
 ///
 /// # Errors
 /// As [`evaluate`], except that a class may be missing.

@@ -1,5 +1,5 @@
-//! Convex combination module between images stored as bf16, `kernels/ccm_bf16.cu`: one launch forward, two backward and the sums over
-//! splits. The kernels differ in the number of channels that they are made for.
+//! Convex combination module between images stored as bf16, `kernels/ccm_bf16.cu`: one launch forward, two backward and the sums
+//! over splits. The kernels differ in the number of channels that they are made for.
 
 use super::{CcmSpec, CcmWeights};
 use crate::backend::Slope;

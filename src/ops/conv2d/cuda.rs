@@ -183,8 +183,8 @@ fn weight_grad(cuda: &Cuda, spec: &Conv2dSpec, [x, dz]: [&Buffer; 2], dw: &mut B
     db.map_or(Ok(()), |db| column_sums(cuda, dz, db))
 }
 
-/// `dw +=` of a narrow layer, whose kernel sums over splits of the output pixels. The second kernel reads the image of the wide side
-/// as bf16. `grid` computes the grid from that of the tiles.
+/// `dw +=` of a narrow layer, whose kernel sums over splits of the output pixels. The second kernel reads the image of the wide
+/// side as bf16. `grid` computes the grid from that of the tiles.
 fn split_weight_grad(
     cuda: &Cuda,
     [f32, bf16]: [&'static Kernel; 2],

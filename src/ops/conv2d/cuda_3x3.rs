@@ -1,5 +1,5 @@
-//! 3x3 convolutions of stride 1 that keep the size of the image, `kernels/conv3x3_bf16.cu`: most layers of the networks. All nine taps
-//! read one tile of the image with its halo, and the weight gradient reads each image once.
+//! 3x3 convolutions of stride 1 that keep the size of the image, `kernels/conv3x3_bf16.cu`: most layers of the networks. All nine
+//! taps read one tile of the image with its halo, and the weight gradient reads each image once.
 
 use super::Conv2dSpec;
 use crate::backend::Slope;

@@ -1,5 +1,5 @@
-//! Convolution on tensor cores, `kernels/conv2d_bf16.cu`, between images stored as bf16. Weights are read as bf16: as the rounded copy
-//! that a parameter keeps, or rounded once for the call. The caller has checked all buffer lengths.
+//! Convolution on tensor cores, `kernels/conv2d_bf16.cu`, between images stored as bf16. Weights are read as bf16: as the rounded
+//! copy that a parameter keeps, or rounded once for the call. The caller has checked all buffer lengths.
 
 use super::Conv2dSpec;
 use crate::backend::Slope;

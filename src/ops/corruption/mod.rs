@@ -127,8 +127,8 @@ pub struct Pick {
     pub flip_columns: bool,
     /// Quarter turns, 0 to 3.
     pub turns: u32,
-    /// tan(θ/2) of a small rotation by θ about the centre of the crop, after everything else; 0 for none. Sine and cosine follow from it by
-    /// arithmetic that is exact on every device.
+    /// tan(θ/2) of a small rotation by θ about the centre of the crop, after everything else; 0 for none. Sine and cosine follow
+    /// from it by arithmetic that is exact on every device.
     pub half_tangent: f32,
     /// Grey values [low, high) of the object in the image, if the corruption is on the object only.
     pub object: [f32; 2],
@@ -150,8 +150,8 @@ impl Picks {
     }
 
     /// The content of the buffer: 32-bit words, each stored as two elements (low and high 16 bits), which every element type
-    /// represents exactly. First the step, then for each slot: image, top, left, turns, flips (1 rows, 2 columns), and the bits of the
-    /// half tangent and of the object's lowest and highest grey value.
+    /// represents exactly. First the step, then for each slot: image, top, left, turns, flips (1 rows, 2 columns), and the bits
+    /// of the half tangent and of the object's lowest and highest grey value.
     pub fn elements<T: Real>(&self) -> Vec<T> {
         let of_slot = |pick: &Pick| {
             let flips = u32::from(pick.flip_rows) | u32::from(pick.flip_columns) << 1;

@@ -60,8 +60,8 @@ fn activation_grad(cuda: &Cuda, activation: Activation, y: &Buffer, dz: &mut Buf
     launch.value(activation as u32).number("len", len as u32).run()
 }
 
-/// Lets `add` accumulate into `dx` with kernels that know no slope, then multiplies by the slope if there is one. Values stored as
-/// bf16 are rounded once, after the slope.
+/// Lets `add` accumulate into `dx` with kernels that know no slope, then multiplies by the slope if there is one. Values stored
+/// as bf16 are rounded once, after the slope.
 pub(in crate::ops) fn finish(
     cuda: &Cuda,
     slope: Option<Slope<'_, Buffer>>,

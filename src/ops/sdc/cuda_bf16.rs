@@ -1,4 +1,5 @@
-//! Stacked dilated convolution between images stored as bf16, `kernels/sdc_rows_bf16.cu`: tiles of whole rows, all branches in one launch.
+//! Stacked dilated convolution between images stored as bf16, `kernels/sdc_rows_bf16.cu`: tiles of whole rows, all branches in
+//! one launch.
 
 use super::{MAX_BRANCHES, SdcSpec};
 use crate::backend::Slope;

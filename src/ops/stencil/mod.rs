@@ -1,10 +1,11 @@
-//! Small fixed filters of the mean over the channels, the border repeated: with the taps `t` of filter k and `r = (size - 1) / 2`,
+//! Small fixed filters of the mean over the channels, the border repeated: with the taps `t` of filter k and
+//! `r = (size - 1) / 2`,
 //!
 //! `y[n, p, q, k] = 1/C Σ_{i, j, c} t[k, i, j] x[n, in(s p + i - r), in(s q + j - r), c]`,
 //!
-//! where `in` moves a position outside the image to the nearest one inside, and s is the stride. It gives the grey image, its gradient by
-//! Prewitt's filters, and the image at half the size: the parts of gradient magnitude similarity (Xue et al. 2014; over several scales
-//! Zavrtanik et al. 2021).
+//! where `in` moves a position outside the image to the nearest one inside, and s is the stride. It gives the grey image, its
+//! gradient by Prewitt's filters, and the image at half the size: the parts of gradient magnitude similarity (Xue et al. 2014;
+//! over several scales Zavrtanik et al. 2021).
 
 pub(super) mod cpu;
 pub(super) mod cuda;
@@ -26,8 +27,8 @@ pub enum Filter {
     Grey,
     /// Sum over the channels: `[N, H, W, 1]`.
     ChannelSum,
-    /// Gradient down and to the right, of the mean over the channels: the difference of the means of three pixels on both sides, over a
-    /// distance of two pixels: `[N, H, W, 2]`.
+    /// Gradient down and to the right, of the mean over the channels: the difference of the means of three pixels on both sides,
+    /// over a distance of two pixels: `[N, H, W, 2]`.
     Prewitt,
     /// Mean over 2 x 2 pixels and the channels: `[N, ⌊H/2⌋, ⌊W/2⌋, 1]`. An odd last row or column is dropped.
     Halve,

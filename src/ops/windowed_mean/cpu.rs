@@ -124,8 +124,8 @@ impl Axes {
     }
 }
 
-/// `target =` weighted sums of pixels of the row `source`. Away from the border, whole runs of pixels are multiplied by one weight; every
-/// sum has the same order of terms.
+/// `target =` weighted sums of pixels of the row `source`. Away from the border, whole runs of pixels are multiplied by one
+/// weight; every sum has the same order of terms.
 fn along_row(simd: Simd, c: usize, places: &Places, source: &[f32], target: &mut [f32]) {
     let Places { all, inner } = places;
     target.fill(0.0);
@@ -138,8 +138,8 @@ fn along_row(simd: Simd, c: usize, places: &Places, source: &[f32], target: &mut
     );
 }
 
-/// `sums += ` weight times the floats of `source` from a place on, for each of the weights and the places from the first on, which are
-/// `distance` floats apart.
+/// `sums += ` weight times the floats of `source` from a place on, for each of the weights and the places from the first on,
+/// which are `distance` floats apart.
 #[inline(always)]
 fn add_weighted(sums: &mut [f32], source: &[f32], distance: usize, (first, weights): &(usize, Vec<f32>)) {
     for (weight, source) in weights.iter().zip((*first..).map(|place| &source[place * distance..])) {

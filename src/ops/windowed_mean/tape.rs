@@ -5,8 +5,8 @@ use crate::shape::Shape;
 use crate::tape::{Operation, Sweep, Tape, Var};
 
 impl<B: Backend> Tape<B> {
-    /// Gaussian-weighted local mean of `a ⊙ b`, or of a alone, over windows of `size x size` pixels and standard deviation `sigma`:
-    /// a, b and the result are `[N, H, W, C]`. SSIM uses size 11 and sigma 1.5.
+    /// Gaussian-weighted local mean of `a ⊙ b`, or of a alone, over windows of `size x size` pixels and standard deviation
+    /// `sigma`: a, b and the result are `[N, H, W, C]`. SSIM uses size 11 and sigma 1.5.
     ///
     /// # Errors
     /// As [`WindowedMeanSpec::new`]; b of another shape than a.

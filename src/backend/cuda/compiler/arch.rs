@@ -132,8 +132,8 @@ impl Arch {
         self.threads / WARP
     }
 
-    /// How many blocks of `threads` threads are resident on one multiprocessor at a time, and why not more, if each needs the resources
-    /// `used` and `dynamic_shared` additional bytes of shared memory.
+    /// How many blocks of `threads` threads are resident on one multiprocessor at a time, and why not more, if each needs the
+    /// resources `used` and `dynamic_shared` additional bytes of shared memory.
     pub fn residency(&self, used: &Resources, threads: u32, dynamic_shared: u32) -> Residency {
         let warps = threads.div_ceil(WARP).max(1);
         let shared = used.shared_bytes.saturating_add(dynamic_shared);

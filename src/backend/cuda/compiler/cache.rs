@@ -1,7 +1,7 @@
 //! Cache of compiled kernel files on disk, so that a machine compiles each file only once.
 //!
-//! A cache file has four lines of text followed by a CUBIN: the name of the format, the SHA-256 of everything after this line, the
-//! key that is also in the name of the file, and the resources of the kernels as JSON. The CUBIN fills the rest of the file.
+//! A cache file has four lines of text followed by a CUBIN: the name of the format, the SHA-256 of everything after this line,
+//! the key that is also in the name of the file, and the resources of the kernels as JSON. The CUBIN fills the rest of the file.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -116,7 +116,8 @@ fn encode(code: &[u8], kernels: &[Resources], key: &str) -> Vec<u8> {
     [format!("{FORMAT}\n{}\n", sha256([&body[..]])).as_bytes(), &body].concat()
 }
 
-/// The CUBIN with this key and the resources of its kernels; None if a single bit differs from what was written, or it has another key.
+/// The CUBIN with this key and the resources of its kernels; None if a single bit differs from what was written, or it has
+/// another key.
 fn decode(bytes: &[u8], key: &str) -> Option<(Vec<u8>, Vec<Resources>)> {
     let rest = bytes.strip_prefix(FORMAT.as_bytes())?.strip_prefix(b"\n")?;
     let (checksum, body) = split_line(rest)?;

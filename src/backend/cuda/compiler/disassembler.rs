@@ -21,8 +21,8 @@ const PROGRAM: &str = "nvdisasm";
 pub struct Disassembler(PathBuf);
 
 impl Disassembler {
-    /// The first `nvdisasm` in the folders of [`FOLDER_VARIABLE`], those of `PATH`, the active Python environments, the one that NVRTC is in,
-    /// and the CUDA toolkits.
+    /// The first `nvdisasm` in the folders of [`FOLDER_VARIABLE`], those of `PATH`, the active Python environments, the one that
+    /// NVRTC is in, and the CUDA toolkits.
     ///
     /// # Errors
     /// There is none; the clause says how to get it.

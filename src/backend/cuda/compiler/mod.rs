@@ -150,8 +150,8 @@ impl Compiler {
     /// of NVRTC compiled are accepted from the cache.
     ///
     /// # Errors
-    /// There is neither NVRTC nor a CUBIN, a precompiled CUBIN is stale or damaged, or the file does not compile or is for another
-    /// architecture only.
+    /// There is neither NVRTC nor a CUBIN, a precompiled CUBIN is stale or damaged, or the file does not compile or is for
+    /// another architecture only.
     pub fn cubin(&self, file: &'static File, arch: &'static Arch) -> Result<Cubin> {
         if let Some(only) = file.only.filter(|_| !file.runs_on(arch.name)) {
             return Err(Error::Device { device: "cuda", reason: format!("{} is for {only} only, not for {arch}", file.name) });

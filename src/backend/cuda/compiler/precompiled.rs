@@ -144,7 +144,8 @@ impl Precompiled {
         Outputs::new(&self.folder, "kernels", overwrite)
     }
 
-    /// The manifest says of a folder of an earlier version what is ours; the record knows it also where the manifest could not be written.
+    /// The manifest says of a folder of an earlier version what is ours; the record knows it also where the manifest could not be
+    /// written.
     fn check_cubin(&self, manifest: &Manifest, outputs: &Outputs, file: &File, arch: &Arch) -> Result<()> {
         let (path, entry) = (self.cubin_path(file, arch), manifest.cubins.iter().find(|entry| entry.is_of(file, arch)));
         let is_listed = |entry: &Entry| bounded::read(&path, bounded::NUMBERS).is_ok_and(|code| entry.is_of_code(&code));

@@ -37,8 +37,8 @@ pub struct Executed {
     pub bypassing: u64,
     /// Bytes written to global memory.
     pub global_written: u64,
-    /// Accesses of shared memory and of L1, which is the same memory, each of at most 128 bytes, if there is no bank conflict and lanes
-    /// read next to each other.
+    /// Accesses of shared memory and of L1, which is the same memory, each of at most 128 bytes, if there is no bank conflict and
+    /// lanes read next to each other.
     pub wavefronts: u64,
 }
 
@@ -58,8 +58,8 @@ pub struct Amounts {
 impl Code {
     /// What a warp executes if the hot loop repeats `trips` times.
     ///
-    /// Loops are pipelined: what the code before the loop loads is what the last repetitions, which load nothing, use. So loads past L1
-    /// are those of the loop alone.
+    /// Loops are pipelined: what the code before the loop loads is what the last repetitions, which load nothing, use. So loads
+    /// past L1 are those of the loop alone.
     pub fn repeated(&self, trips: f64) -> Amounts {
         let (hot, again) = (self.hot.unwrap_or_default(), (trips - 1.0).max(0.0));
         let sum = |of: fn(&Executed) -> u64| of(&self.path) as f64 + again * of(&hot) as f64;
@@ -154,7 +154,8 @@ fn product(opcode: &str) -> u64 {
     }
 }
 
-/// The kind of an instruction in a table of the mix: memory with its width, arithmetic, control, and the rest as integers or others.
+/// The kind of an instruction in a table of the mix: memory with its width, arithmetic, control, and the rest as integers or
+/// others.
 fn kind(opcode: &str) -> String {
     const INTEGER: [&str; 26] = [
         "IMAD", "IADD3", "IADD", "LOP3", "SHF", "LEA", "ISETP", "SEL", "IMNMX", "VIADD", "IABS", "PRMT", "VIMNMX", "UIMAD",
@@ -264,8 +265,8 @@ fn mentioned(text: &str, labels: &HashMap<&str, usize>) -> Vec<usize> {
     words.filter_map(|word| labels.get(word).copied()).collect()
 }
 
-/// What is executed on the path through these instructions that issues the most of them, with no jump backwards; `first` is the index of
-/// the first. A path ends where the code does.
+/// What is executed on the path through these instructions that issues the most of them, with no jump backwards; `first` is the
+/// index of the first. A path ends where the code does.
 fn longest(instructions: &[Instruction], first: usize) -> Executed {
     let mut paths = vec![Executed::default(); instructions.len() + 1];
     for (at, instruction) in instructions.iter().enumerate().rev() {
@@ -278,7 +279,8 @@ fn longest(instructions: &[Instruction], first: usize) -> Executed {
     paths[0]
 }
 
-/// First and last instruction of the loop with the most arithmetic; of loops with equally much, the shortest, which is the innermost.
+/// First and last instruction of the loop with the most arithmetic; of loops with equally much, the shortest, which is the
+/// innermost.
 fn hot_loop(instructions: &[Instruction]) -> Option<(usize, usize)> {
     let loops = instructions.iter().enumerate().flat_map(|(at, instruction)| {
         let back = instruction.targets.iter().filter(move |&&target| target < at);
@@ -293,7 +295,8 @@ fn hot_loop(instructions: &[Instruction]) -> Option<(usize, usize)> {
 mod tests {
     use super::*;
 
-    /// In the form of `nvdisasm -c` 13: a product over a loop, with a switch of two cases behind it and a slow path that jumps back.
+    /// In the form of `nvdisasm -c` 13: a product over a loop, with a switch of two cases behind it and a slow path that jumps
+    /// back.
     const TEXT: &str = "
 	.section	.nv.info,\"\",@\"SHT_CUDA_INFO\"
 	.align	4

@@ -474,8 +474,8 @@ impl Driver for Gpu {
         self.0.bind()?;
         let Tiles { address, len, stride, tile } = *tiles;
         let (mut map, dimensions) = (<TensorMap as bytemuck::Zeroable>::zeroed(), len.map(u64::from));
-        // SAFETY: the call reads four lengths, three strides, four sizes of the box and four steps, and writes 128 bytes to `map`, which is
-        // aligned to 64 bytes. It does not read the array.
+        // SAFETY: the call reads four lengths, three strides, four sizes of the box and four steps, and writes 128 bytes to
+        // `map`, which is aligned to 64 bytes. It does not read the array.
         let status = unsafe {
             sys::cuTensorMapEncodeTiled(
                 (&raw mut map).cast(),

@@ -1,5 +1,5 @@
-//! Drivers launch kernels and manage device memory. Three implement one interface: a GPU, the emulator, and a planner that only notes
-//! what would be launched.
+//! Drivers launch kernels and manage device memory. Three implement one interface: a GPU, the emulator, and a planner that only
+//! notes what would be launched.
 
 use std::time::Instant;
 

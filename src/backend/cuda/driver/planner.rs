@@ -1,8 +1,8 @@
-//! A device that computes nothing and holds nothing but small tables: it notes what is submitted. With it the launches of a step are known on any
-//! machine, for any size of the network, in the time that the host needs to submit them.
+//! A device that computes nothing and holds nothing but small tables: it notes what is submitted. With it the launches of a step
+//! are known on any machine, for any size of the network, in the time that the host needs to submit them.
 //!
-//! Its clock counts submissions: a mark is the number of launches, fills and copies so far, and the time between two marks is how many
-//! were submitted between them. What is read back is zero.
+//! Its clock counts submissions: a mark is the number of launches, fills and copies so far, and the time between two marks is how
+//! many were submitted between them. What is read back is zero.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,8 +12,8 @@ use crate::backend::cuda::Kernel;
 use crate::backend::cuda::compiler::Arch;
 use crate::error::{Error, Result};
 
-/// Address of the first buffer. Arguments are searched for addresses by value, so no pair of numbers in a spec may look like one: the
-/// upper half is a NaN as a float and too large for a size.
+/// Address of the first buffer. Arguments are searched for addresses by value, so no pair of numbers in a spec may look like one:
+/// the upper half is a NaN as a float and too large for a size.
 const FIRST: Address = 0x7FA5_7FA5_0000_0000;
 /// Alignment of buffers in bytes.
 const ALIGNMENT: usize = 256;

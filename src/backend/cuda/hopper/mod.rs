@@ -1,6 +1,6 @@
-//! Instructions of Hopper GPUs (sm_90a): copies of tiles, barriers in shared memory, products of a group of four warps. [`probe`] asks
-//! how the matrix instruction addresses shared memory; the emulator models the answers that the PTX manual gives. Nothing here has run
-//! on such a GPU, so the convolution that uses them is off until [`Cuda::with_wgmma`] turns it on.
+//! Instructions of Hopper GPUs (sm_90a): copies of tiles, barriers in shared memory, products of a group of four warps. [`probe`]
+//! asks how the matrix instruction addresses shared memory; the emulator models the answers that the PTX manual gives. Nothing
+//! here has run on such a GPU, so the convolution that uses them is off until [`Cuda::with_wgmma`] turns it on.
 
 mod layout;
 mod probe;
@@ -17,8 +17,8 @@ use crate::error::{Error, Result};
 const ARCH: &str = "sm_90a";
 
 impl Cuda {
-    /// The same device, on which 3x3 convolutions between images stored as bf16 run the matrix instruction of a group of four warps, if
-    /// their channels are multiples of 64.
+    /// The same device, on which 3x3 convolutions between images stored as bf16 run the matrix instruction of a group of four
+    /// warps, if their channels are multiples of 64.
     ///
     /// # Errors
     /// The device is no Hopper GPU.

@@ -97,7 +97,8 @@ pub struct Reading {
 /// Asks a device one question.
 ///
 /// # Errors
-/// There is no probe of this name, the device cannot be used at all, or there is no memory. A case that fails is part of the answer.
+/// There is no probe of this name, the device cannot be used at all, or there is no memory. A case that fails is part of the
+/// answer.
 pub fn probe(cuda: &Cuda, name: &str) -> Result<Answer> {
     let found = PROBES.iter().find(|probe| probe.name == name).ok_or_else(|| {
         let known = PROBES.map(|probe| probe.name).join(", ");
@@ -118,8 +119,8 @@ fn judge(case: &Case, places: &[[f32; 2]]) -> Reading {
     Reading { case: *case, holds, error: None, read }
 }
 
-/// Row and column in the tile of every element of the operand, in the order row, depth. The instruction reads two tiles, whose values are
-/// rows and columns; both are below 256, so bf16 holds them exactly.
+/// Row and column in the tile of every element of the operand, in the order row, depth. The instruction reads two tiles, whose
+/// values are rows and columns; both are below 256, so bf16 holds them exactly.
 fn places(cuda: &Cuda, case: &Case) -> Result<Vec<[f32; 2]>> {
     let cells = || (0..case.rows).flat_map(|row| (0..WIDTH).map(move |column| (row, column)));
     let rows = read(cuda, case, &cells().map(|(row, _)| row as f32).collect::<Vec<_>>())?;

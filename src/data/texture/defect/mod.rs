@@ -1,8 +1,8 @@
 //! Defects that no training corruption contains.
 //!
 //! Training blends soft disks of other pixels into an image (Method §2). These defects instead change the scene before rendering:
-//! thin curves, dried liquids, missing material, displaced structure, and a structural flaw specific to each family. On a photograph they are
-//! painted over its pixels.
+//! thin curves, dried liquids, missing material, displaced structure, and a structural flaw specific to each family. On a
+//! photograph they are painted over its pixels.
 
 mod blobs;
 mod curves;
@@ -76,8 +76,8 @@ impl Defect {
         }
     }
 
-    /// The part of the defect that is applied in image coordinates, through `place` in an image whose shorter side is `side`. None for the
-    /// flaws of a family's own structure.
+    /// The part of the defect that is applied in image coordinates, through `place` in an image whose shorter side is `side`.
+    /// None for the flaws of a family's own structure.
     fn flaw(self, place: Point, side: f32, stream: &mut Stream) -> Option<Box<dyn Flaw>> {
         match self {
             Self::Scratch => Some(Box::new(curves::Scratch::new(place, side, stream))),

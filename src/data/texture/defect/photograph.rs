@@ -10,12 +10,12 @@ use crate::data::image::{Image, sides};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
 
-/// The least opacity of a defect. Without faint ones every network that is trained for long finds all defects, and the validation set can no
-/// longer decide between configs.
+/// The least opacity of a defect. Without faint ones every network that is trained for long finds all defects, and the validation
+/// set can no longer decide between configs.
 const FAINTEST: f32 = 0.1;
 
-/// Size of a defect beside those on generated textures, which have 0.2 to 10 % of the area. Marked defects of real categories have 0.1 to
-/// 50 %, and a network copies large ones rather than small ones.
+/// Size of a defect beside those on generated textures, which have 0.2 to 10 % of the area. Marked defects of real categories
+/// have 0.1 to 50 %, and a network copies large ones rather than small ones.
 const SIZES: [f32; 2] = [0.5, 4.0];
 
 /// The least that a faint defect changes a pixel: about 10 of 255 grey levels.
@@ -25,10 +25,10 @@ impl Defect {
     /// The kinds that suit any image and that no training corruption contains: a bend would be much like an elastic distortion.
     pub const ON_PHOTOGRAPHS: [Self; 4] = [Self::Scratch, Self::Stain, Self::Crack, Self::Hole];
 
-    /// The defect at a random place of a normal image `[h, w, 3]` with values in [0, 1], with an opacity from 0.1 to 1, uniform, and of half to
-    /// four times the size that it has on a generated texture, log-uniform. Values are not rounded; pixels that the defect does not visibly
-    /// change are those of the image. `None` if the defect cannot be seen in the image, because it is too small, or as dark
-    /// as the defect.
+    /// The defect at a random place of a normal image `[h, w, 3]` with values in [0, 1], with an opacity from 0.1 to 1, uniform,
+    /// and of half to four times the size that it has on a generated texture, log-uniform. Values are not rounded; pixels that
+    /// the defect does not visibly change are those of the image. `None` if the defect cannot be seen in the image, because it is
+    /// too small, or as dark as the defect.
     ///
     /// # Errors
     /// A kind that needs a generated texture; an image of a wrong shape.
@@ -45,8 +45,8 @@ impl Defect {
     }
 }
 
-/// The photograph with a flaw of this opacity. What the flaw adds is averaged over four points of each pixel, as in generated images. On a grey
-/// photograph it is grey: a grey camera sees no colour, and colour alone would betray the defect.
+/// The photograph with a flaw of this opacity. What the flaw adds is averaged over four points of each pixel, as in generated
+/// images. On a grey photograph it is grey: a grey camera sees no colour, and colour alone would betray the defect.
 fn with_flaw(image: &Image, flaw: &dyn Flaw, opacity: f32) -> Image {
     let surface = |p: Point| bilinear(image, p.y - 0.5, p.x - 0.5);
     let (height, width, _) = image.dim();

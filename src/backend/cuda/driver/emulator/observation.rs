@@ -162,9 +162,9 @@ impl Observer {
         Self::default()
     }
 
-    /// Watches up to `blocks` blocks of each grid, spread over it; no other block runs. Each stands for a part of the grid of equal size.
-    /// Memory is not poisoned and takes no memory of the host until a kernel touches it, so that launches of any size can be
-    /// watched. The values that kernels compute mean nothing, and races are not looked for.
+    /// Watches up to `blocks` blocks of each grid, spread over it; no other block runs. Each stands for a part of the grid of
+    /// equal size. Memory is not poisoned and takes no memory of the host until a kernel touches it, so that launches of any size
+    /// can be watched. The values that kernels compute mean nothing, and races are not looked for.
     pub fn of_sample(blocks: usize) -> Self {
         Self { sample: blocks.max(1), ..Self::default() }
     }

@@ -5,8 +5,8 @@ use std::ffi::c_void;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Lines of kernel files from the innermost function to the kernel, such as `["gemm.cuh:29", "linear.cu:40"]`: where an instruction
-/// comes from, as far as functions are inlined. Helpers in `dev.cuh` are left out. Empty if it belongs to no kernel.
+/// Lines of kernel files from the innermost function to the kernel, such as `["gemm.cuh:29", "linear.cu:40"]`: where an
+/// instruction comes from, as far as functions are inlined. Helpers in `dev.cuh` are left out. Empty if it belongs to no kernel.
 pub(super) type Place = Arc<[String]>;
 
 /// The place of the instruction at `pc`.

@@ -1,4 +1,5 @@
-//! Counts what a launch does that was planned but never ran: some of its blocks run on memory of the sizes that it was planned with.
+//! Counts what a launch does that was planned but never ran: some of its blocks run on memory of the sizes that it was planned
+//! with.
 
 use std::collections::HashMap;
 
@@ -11,8 +12,8 @@ use crate::error::{Error, Result};
 /// More than any network needs; only what the blocks touch takes memory of the host.
 const MEMORY: usize = 1 << 46;
 
-/// Runs up to `blocks` blocks of `launch`, spread over its grid, and counts their accesses; see [`Observer::of_sample`]. Memory holds
-/// `tables`, and else zeros: what depends on other values is counted as it is for zeros.
+/// Runs up to `blocks` blocks of `launch`, spread over its grid, and counts their accesses; see [`Observer::of_sample`]. Memory
+/// holds `tables`, and else zeros: what depends on other values is counted as it is for zeros.
 ///
 /// # Errors
 /// A fault in the kernel, or one that depends on values; a kernel that is not compiled for the host.
