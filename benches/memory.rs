@@ -4,8 +4,9 @@
 //! cargo bench --bench memory
 //! ```
 //!
-//! Every round times the copy and then each operation once. Rates count each operand once, as the profiler does; the ratio to the copy is
-//! taken within a round, because the bandwidth of a shared machine changes. Printed are medians over the rounds, with minimum and maximum.
+//! Every round times the copy and then each operation once. Rates count each operand once, as the profiler does; the ratio to the
+//! copy is taken within a round, because the bandwidth of a shared machine changes. Printed are medians over the rounds, with
+//! minimum and maximum.
 
 use std::time::Instant;
 

@@ -8,9 +8,10 @@
 //! ORTHOSCOPE_BENCH_DEVICES=cuda,cuda-naive,cuda-bf16 cargo bench --bench ops
 //! ```
 //!
-//! Groups are `operation/layer/phase/size` with a function for each device: `cpu`, and `reference`, the plain f32 loops. Elements per
-//! second are FLOPs by formula, two per multiply-add (`orthoscope::profile::Work`), or bytes per second where nothing is computed. The loops
-//! are a hundred times slower, so they run at the small size only, unless the variable names other sizes or none. Results stay in
+//! Groups are `operation/layer/phase/size` with a function for each device: `cpu`, and `reference`, the plain f32 loops. Elements
+//! per second are FLOPs by formula, two per multiply-add (`orthoscope::profile::Work`), or bytes per second where nothing is
+//! computed. The loops are a hundred times slower, so they run at the small size only, unless the variable names other sizes or
+//! none. Results stay in
 //! `target/criterion`, and the next run reports changes. Whole steps are measured by `orthoscope profile`.
 
 use std::process::ExitCode;

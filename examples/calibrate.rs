@@ -1,4 +1,5 @@
-//! Measures the rates of a GPU that a model of kernel time needs, or asks a Hopper GPU how its matrix instruction addresses memory.
+//! Measures the rates of a GPU that a model of kernel time needs, or asks a Hopper GPU how its matrix instruction addresses
+//! memory.
 //!
 //! ```sh
 //! cargo run --release --example calibrate -- --device cuda --json peaks.json

@@ -1,6 +1,7 @@
 //! A claim of your own in the program: `cargo run --release --example own_claim -- verify --claim mine`.
 //!
-//! It is C1 for a cylinder: at distance t outside, tr Jπ = 1 + R/(R + t). The guide in `src/theory/guide.md` explains each part. All options of
+//! It is C1 for a cylinder: at distance t outside, tr Jπ = 1 + R/(R + t). The guide in `src/theory/guide.md` explains each part.
+//! All options of
 //! `verify` work: `--out DIR` writes the page with figures and arrays, `--seed`, `--full`, `--json`, `--describe`.
 
 use std::process::ExitCode;

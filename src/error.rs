@@ -225,8 +225,8 @@ fn refusal(action: &str, error: &io::Error) -> String {
 /// Longest reason, in characters.
 const LONGEST: usize = 2000;
 
-/// A reason in one line, cut off where it is longer than anybody reads: libraries quote words of a file, which may be a megabyte long and hold
-/// line feeds.
+/// A reason in one line, cut off where it is longer than anybody reads: libraries quote words of a file, which may be a megabyte
+/// long and hold line feeds.
 fn bounded(reason: impl fmt::Display) -> String {
     let reason = shortened(&reason.to_string(), LONGEST);
     if !reason.contains(char::is_control) {

@@ -1,9 +1,9 @@
 //! A from-scratch engine for *Self-Supervised Training with Autoencoders for Visual Anomaly Detection* (Bauer, Nakajima, Müller;
-//! arXiv 2206.11723). An autoencoder is trained to remove partial corruptions from images of normal objects. It learns to act like
-//! the orthogonal projection onto the manifold of normal images, so what it changes in an image is what is anomalous.
+//! arXiv 2206.11723). An autoencoder is trained to remove partial corruptions from images of normal objects. It learns to act
+//! like the orthogonal projection onto the manifold of normal images, so what it changes in an image is what is anomalous.
 //!
-//! The crate contains everything from convolutions to metrics: CPU and CUDA backends, a tape for derivatives of any order that the
-//! theory needs, the networks of the paper, training, detection, experiments that test the theory, and a profiler.
+//! The crate contains everything from convolutions to metrics: CPU and CUDA backends, a tape for derivatives of any order that
+//! the theory needs, the networks of the paper, training, detection, experiments that test the theory, and a profiler.
 //!
 //! # Primary types
 //! - [`run::Config`]: every setting of an experiment, with defaults; read from TOML.
@@ -47,7 +47,8 @@
 //! # }
 //! ```
 //!
-//! For folders of images, with checkpoints and a log, see [`run::TrainingJob`], [`run::evaluate_detector`] and the program `orthoscope`.
+//! For folders of images, with checkpoints and a log, see [`run::TrainingJob`], [`run::evaluate_detector`] and the program
+//! `orthoscope`.
 //!
 //! # Modules
 //! In the order in which they build on each other; `tests/architecture.rs` checks that none uses a later one.

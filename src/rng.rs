@@ -41,8 +41,8 @@ pub fn philox(key: [u32; 2], counter: [u32; 4]) -> [u32; 4] {
 
 /// A stream of random numbers, determined by `(seed, purpose, step, index)`.
 ///
-/// Key = the 64-bit seed; counter = `[block, purpose, step, index]`, where `block` counts evaluations. Streams cost little. Use one
-/// per image; never share a stream between images.
+/// Key = the 64-bit seed; counter = `[block, purpose, step, index]`, where `block` counts evaluations. Streams cost little. Use
+/// one per image; never share a stream between images.
 #[derive(Clone, Debug)]
 pub struct Stream {
     key: [u32; 2],

@@ -1,7 +1,7 @@
 //! The program: one file per subcommand, which parses arguments, calls the library and prints the result.
 //!
-//! Exit codes: 0 done, also if the reader of standard output has gone; 1 an error (one sentence on standard error), 2 wrong usage, 130 interrupted (`train`, `demo` and `reproduce` save
-//! a checkpoint; no command leaves an unfinished file).
+//! Exit codes: 0 done, also if the reader of standard output has gone; 1 an error (one sentence on standard error), 2 wrong
+//! usage, 130 interrupted (`train`, `demo` and `reproduce` save a checkpoint; no command leaves an unfinished file).
 
 mod audit;
 mod compare;
@@ -52,8 +52,8 @@ const WIDTH: usize = 80;
 /// Heading of the options that every subcommand takes.
 const GLOBAL: &str = "Global options";
 
-/// Visual anomaly detection: an autoencoder trained on corrupted images learns to project onto the manifold of normal images, so what
-/// it changes is anomalous.
+/// Visual anomaly detection: an autoencoder trained on corrupted images learns to project onto the manifold of normal images, so
+/// what it changes is anomalous.
 #[derive(Parser)]
 #[command(name = "orthoscope", version, max_term_width = WIDTH, arg_required_else_help = true)]
 struct Arguments {
@@ -116,7 +116,8 @@ enum Command {
     },
 }
 
-/// Runs the command line and returns its exit code. `verify` knows the claims of the theory and these, whose ids must differ from theirs.
+/// Runs the command line and returns its exit code. `verify` knows the claims of the theory and these, whose ids must differ from
+/// theirs.
 pub fn main(own: &[&'static Claim]) -> ExitCode {
     let arguments = match wrapped(Arguments::command()).try_get_matches().and_then(|found| Arguments::from_arg_matches(&found)) {
         Ok(arguments) => arguments,

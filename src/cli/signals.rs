@@ -13,9 +13,9 @@ type Handler = Box<dyn FnMut() + Send>;
 /// What a signal does now.
 static HANDLER: Mutex<Option<Handler>> = Mutex::new(None);
 
-/// Calls `handler` on a thread of its own for Ctrl-C, and on Unix also when the system or a user ends the process (SIGTERM) or its terminal is
-/// closed (SIGHUP). On Linux a signal that was ignored when the program was started stays ignored, as under `nohup` and for `sh -c 'orthoscope … &'`.
-/// The handler takes the place of the one before.
+/// Calls `handler` on a thread of its own for Ctrl-C, and on Unix also when the system or a user ends the process (SIGTERM) or
+/// its terminal is closed (SIGHUP). On Linux a signal that was ignored when the program was started stays ignored, as under
+/// `nohup` and for `sh -c 'orthoscope … &'`. The handler takes the place of the one before.
 ///
 /// # Errors
 /// The system has no thread or no handler left.
@@ -29,8 +29,8 @@ fn handle() {
     HANDLER.lock().unwrap_or_else(PoisonError::into_inner).iter_mut().for_each(|handler| handler());
 }
 
-/// Ends the process because of a signal, without unfinished files, and with this line on standard error. While `clean` runs, no file is made or
-/// gets its name.
+/// Ends the process because of a signal, without unfinished files, and with this line on standard error. While `clean` runs, no
+/// file is made or gets its name.
 pub fn leave(line: &str, clean: impl FnOnce()) -> ! {
     abandon_files();
     clean();

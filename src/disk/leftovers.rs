@@ -29,8 +29,8 @@ fn own() -> MutexGuard<'static, BTreeSet<PathBuf>> {
     OWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Removes the temporary files of this process, which is about to end because of a signal. No file is made or gets its name any more: whoever
-/// tries waits for the end.
+/// Removes the temporary files of this process, which is about to end because of a signal. No file is made or gets its name any
+/// more: whoever tries waits for the end.
 pub fn abandon_files() {
     let mut own = own();
     own.iter().for_each(|path| drop(std::fs::remove_file(path)));
@@ -86,8 +86,8 @@ impl Temporary {
     }
 }
 
-/// A temporary file with the permissions of an ordinary new file. By default temporary files are private to their owner. The first one in a
-/// folder removes those that killed processes have left there.
+/// A temporary file with the permissions of an ordinary new file. By default temporary files are private to their owner. The
+/// first one in a folder removes those that killed processes have left there.
 pub(super) fn temporary_file(folder: &Path) -> io::Result<Temporary> {
     if SEEN.lock().is_ok_and(|mut seen| seen.insert(folder.to_owned())) {
         remove_leftovers(folder);

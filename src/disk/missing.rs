@@ -23,7 +23,8 @@ fn nearest(path: &Path) -> Option<PathBuf> {
     Some(rest.map(|rest| near.join(rest)).filter(|whole| whole.exists()).unwrap_or(near))
 }
 
-/// How many letters of a name are wrong, if these are few and not just digits: another number is another thing. Case does not count.
+/// How many letters of a name are wrong, if these are few and not just digits: another number is another thing. Case does not
+/// count.
 fn distance(name: &str, own: &str) -> Option<usize> {
     let letters = |name: &str| name.chars().filter(|sign| !sign.is_ascii_digit()).collect::<String>();
     let stem = Path::new(name).file_stem().map_or(0, |stem| stem.to_string_lossy().chars().count());

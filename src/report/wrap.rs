@@ -8,8 +8,8 @@ pub(super) fn width(text: &str) -> usize {
 }
 
 /// `text` in lines of at most `columns`, except where a single word is longer. Line breaks of the text stay; every line begins
-/// with the spaces that the text's own line begins with. No text is one empty line. Signs that would steer the terminal, which may come
-/// from a file, are written as in [`harmless`].
+/// with the spaces that the text's own line begins with. No text is one empty line. Signs that would steer the terminal, which
+/// may come from a file, are written as in [`harmless`].
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for paragraph in text.split('\n').map(|paragraph| harmless(&paragraph)) {

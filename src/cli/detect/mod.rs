@@ -170,8 +170,8 @@ fn detect(
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the verdicts are worth: how many images are unlike the training images, and how many false alarms are to be expected if the threshold is
-/// that of the model.
+/// What the verdicts are worth: how many images are unlike the training images, and how many false alarms are to be expected if
+/// the threshold is that of the model.
 fn notes(settings: &Settings, cutoffs: Cutoffs, counts: Counts) -> Vec<String> {
     let Some(threshold) = cutoffs.image else { return Vec::new() };
     let mut sentences: Vec<String> = unlike(settings, counts).into_iter().collect();

@@ -12,8 +12,8 @@ pub struct Picture {
     pub path: PathBuf,
     /// The same without links; None if there is nothing.
     pub real: Option<PathBuf>,
-    /// Its output name: the path relative to the given folder, without extension unless another picture has the same name without, or that as its
-    /// whole name.
+    /// Its output name: the path relative to the given folder, without extension unless another picture has the same name
+    /// without, or that as its whole name.
     pub name: PathBuf,
 }
 
@@ -61,7 +61,8 @@ pub fn list(paths: &[PathBuf], out: &Path) -> Result<Vec<Picture>> {
     Ok(pictures)
 }
 
-/// Takes the extension from the output names of pictures that differ in more than that, unless what is left is the whole name of another picture.
+/// Takes the extension from the output names of pictures that differ in more than that, unless what is left is the whole name of
+/// another picture.
 fn shorten_names(pictures: &mut [Picture]) {
     let mut stems: HashMap<PathBuf, usize> = HashMap::new();
     pictures.iter().for_each(|picture| *stems.entry(picture.name.with_extension("")).or_default() += 1);

@@ -87,9 +87,9 @@ pub struct Examined {
     pub levels: Option<Levels>,
 }
 
-/// Examines a picture strip by strip and writes what is found as drafts in `outputs`. The picture at `path` is read again for the heatmap, which is drawn over
-/// it with a scale that may depend on all of its values, and for the outlines of the mask. `begins` is told of every stage before it begins, and may end the
-/// work with an error.
+/// Examines a picture strip by strip and writes what is found as drafts in `outputs`. The picture at `path` is read again for the
+/// heatmap, which is drawn over it with a scale that may depend on all of its values, and for the outlines of the mask. `begins`
+/// is told of every stage before it begins, and may end the work with an error.
 ///
 /// # Errors
 /// As [`Detector::examine_strips`]; a file that cannot be written; a picture that has changed meanwhile; those of `begins`.
@@ -169,8 +169,8 @@ fn scale(cutoffs: Cutoffs, peak: f32) -> Scale {
     Scale::for_heatmap(&Plane::from_elem((1, 1), peak), cutoffs.pixel.map(|threshold| threshold.value))
 }
 
-/// A picture that `paint` draws from the rows of another one and of its map: it returns the values of the rows that are done, and at the end, when
-/// there is no row any more, those that are left.
+/// A picture that `paint` draws from the rows of another one and of its map: it returns the values of the rows that are done, and
+/// at the end, when there is no row any more, those that are left.
 fn draw(
     strips: &Strips,
     (map, name): (&mut Draft, &Path),
