@@ -59,9 +59,10 @@ impl Stop {
     pub fn listen() -> anyhow::Result<Self> {
         let own = Self(Arc::default());
         let flag = Arc::clone(&own.0);
-        on_interrupt(move || match flag.swap(true, Ordering::Relaxed) {
-            true => leave(NOTHING_MORE, || ()),
-            false => (),
+        on_interrupt(move || {
+            if flag.swap(true, Ordering::Relaxed) {
+                leave(NOTHING_MORE, || ());
+            }
         })?;
         Ok(own)
     }

@@ -73,8 +73,13 @@ fn validate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
 
 /// Removes a set without metrics, which would be in the way of the next attempt.
 fn remove_part(out: &Path) {
-    if !out.join(METRICS_FILE).exists() {
+    // A thread may still make a folder, before it waits with its next file.
+    for _ in 0..20 {
+        if !out.exists() || out.join(METRICS_FILE).exists() {
+            return;
+        }
         remove_validation_set(out);
+        std::thread::sleep(std::time::Duration::from_millis(10));
     }
 }
 

@@ -91,7 +91,10 @@ impl<B: Backend> Inspector<'_, B> {
         let places = (self.outputs, &files, self.parts);
         let begins = |stage| match self.stop.is_set() {
             true => Err(Error::argument("interrupted")),
-            false => Ok(show_stage(self.bar, &picture.path, stage)),
+            false => {
+                show_stage(self.bar, &picture.path, stage);
+                Ok(())
+            }
         };
         let examined = strips::examine(self.detector, self.cutoffs, (&picture.path, strips), places, begins);
         self.bar.set_message("");
