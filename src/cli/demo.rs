@@ -14,6 +14,7 @@ use crate::{Error, Result};
 
 use super::device::{DeviceOption, on_device};
 use super::output::{note, say, shell_word};
+use super::signals::leave_on_interrupt;
 use super::{evaluate, page, train};
 
 /// Arguments of `demo`.
@@ -71,6 +72,8 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
     let adopted = outputs.adopt(RUN_FILES.map(|name| out.join(name)).iter().filter(|path| path.exists()));
     let outcome = outcome?;
     adopted?;
+    // What follows has no checkpoint to save.
+    leave_on_interrupt();
     if outcome == Outcome::Interrupted {
         let (config, data, out) = (shell_word(&out.join(CONFIG_FILE)), shell_word(&folder), shell_word(out));
         let device = arguments.device.words();
