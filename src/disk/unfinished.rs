@@ -176,7 +176,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         std::fs::create_dir_all(at("out/test/good")).unwrap();
-        ["out/test/good/a", "out/b", "c", "d"].map(|name| std::fs::write(at(name), "x").unwrap());
+        ["out/test/good/a", "out/b", "c", "d"].iter().for_each(|name| std::fs::write(at(name), "x").unwrap());
         let kinds = [("out", Kind::Empty), ("out/test", Kind::Filled), ("out/b", Kind::File), ("c", Kind::File)];
         remove_all(&kinds.map(|(name, kind)| (at(name), kind)).into());
         let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
