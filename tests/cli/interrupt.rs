@@ -147,7 +147,8 @@ fn an_interrupted_detect_finishes_the_images_in_work_and_no_table() {
     let done = ran.out.lines().count();
     assert!((1..IMAGES).contains(&done), "{done}");
     let line = format!(
-        "{FINISHING}\ninterrupted after {done} of {IMAGES} images, without results.csv; the same command begins with the first again\n"
+        "{FINISHING}\ninterrupted after {done} of {IMAGES} images, without results.csv; \
+         the same command begins with the first again\n"
     );
     assert_eq!(ran.err, line);
     let is_done = |number: &usize| scratch.path(format!("found/{number:03}.json")).exists();
@@ -217,9 +218,12 @@ fn a_second_signal_ends_detect_at_once_and_leaves_no_unfinished_file() {
 
 /// The files below a folder that a command has not finished, hidden folders included.
 fn unfinished_below(scratch: &Scratch, folder: &str) -> Vec<String> {
-    let entries = tree(&scratch.path(folder)).into_iter().map(|(path, _)| path.to_string_lossy().into_owned());
+    let entries = tree(&scratch.path(folder)).into_keys().map(|path| path.to_string_lossy().into_owned());
     entries.filter(|path| path.contains(".part") || path.contains(".generate")).collect()
 }
+
+/// A command, what must be there before it is interrupted, its last line, its folder, and what is left in it.
+type Row = (&'static str, &'static str, &'static str, &'static str, Option<&'static [&'static str]>);
 
 #[test]
 fn every_command_ends_in_order() {
@@ -229,8 +233,7 @@ fn every_command_ends_in_order() {
         let image = scratch.read(from);
         (0..100).for_each(|number| scratch.write(format!("{to}{number:03}.png"), &image));
     }
-    // The command, what must be there before it is interrupted, its last line, its folder, and what is left in it.
-    let table: [(&str, &str, &str, &str, Option<&[&str]>); 6] = [
+    let table: [Row; 6] = [
         (
             "evaluate --model run/model.safetensors --data cloth --out new --maps maps",
             "maps/cloth/test/bend",
