@@ -333,6 +333,14 @@ fn a_model_names_a_device_in_tests_only() {
 }
 
 #[test]
+fn a_command_ends_in_one_place() {
+    // There, what is unfinished is removed.
+    for (path, text) in sources() {
+        assert!(path == "src/cli/signals.rs" || !text.contains("process::exit"), "{path}: end through `signals::leave`");
+    }
+}
+
+#[test]
 fn unsafe_has_its_places() {
     let source = "fn f(p: *const f32) -> f32 {\n    // SAFETY: none.\n    unsafe { *p }\n}";
     let reason = "only src/backend/cpu/simd/ and src/backend/cuda/ may be unsafe";

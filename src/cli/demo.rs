@@ -14,6 +14,7 @@ use crate::{Error, Result};
 
 use super::device::{DeviceOption, on_device};
 use super::output::{note, say, shell_word};
+use super::signals::leave_on_interrupt;
 use super::{evaluate, page, train};
 
 /// Arguments of `demo`.
@@ -66,16 +67,16 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
     let steps = config.train.steps;
     note(format_args!("training {} for {steps} steps", config.architecture()));
     let job = TrainingJob::prepare_with(config, &folder, out, Start::New, || Ok(lock))?;
-    let outcome = train::run_job(backend, &job, steps, None);
+    let line = interruption(arguments, &folder);
+    let outcome = train::run_job(backend, &job, line.clone(), None);
     // Also of a run that failed, so that the next demo may replace them.
     let adopted = outputs.adopt(RUN_FILES.map(|name| out.join(name)).iter().filter(|path| path.exists()));
     let outcome = outcome?;
     adopted?;
+    // What follows has no checkpoint to save.
+    leave_on_interrupt();
     if outcome == Outcome::Interrupted {
-        let (config, data, out) = (shell_word(&out.join(CONFIG_FILE)), shell_word(&folder), shell_word(out));
-        let device = arguments.device.words();
-        let command = format!("orthoscope train --config {config} --data {data} --out {out} --resume{device}");
-        note(format_args!("interrupted; `{command}` continues the training"));
+        note(line);
         return Ok(ExitCode::from(super::output::INTERRUPTED));
     }
     let detector = Detector::read(backend, &out.join(MODEL_FILE))?;
@@ -87,6 +88,14 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
     evaluate::print(&evaluate::results(&detector, &report), false)?;
     say(format_args!("{:.0} s; open {}", start.elapsed().as_secs_f64(), out.join("index.html").display()))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is said of an interruption of the training.
+fn interruption(arguments: &Arguments, data: &Path) -> String {
+    let out = &arguments.out;
+    let (config, data, out) = (shell_word(&out.join(CONFIG_FILE)), shell_word(data), shell_word(out));
+    let device = arguments.device.words();
+    format!("interrupted; `orthoscope train --config {config} --data {data} --out {out} --resume{device}` continues the training")
 }
 
 /// The files of the training.

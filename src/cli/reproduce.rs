@@ -22,7 +22,7 @@ use super::device::{DeviceOption, on_device};
 use super::output::{INTERRUPTED, note, print, say, screen};
 use super::page;
 use super::reproduction_progress::ReproductionProgress;
-use super::signals::on_interrupt;
+use super::signals::{leave, on_interrupt};
 
 /// Arguments of `reproduce`.
 #[derive(clap::Args)]
@@ -137,7 +137,7 @@ fn reproduce(arguments: &Arguments, request: &Request, backend: &impl Backend, o
     let ended = session.run(backend, &signal.stop, &mut watch);
     watch.progress.finish();
     let Ended::Through { results, failed } = ended? else {
-        note("interrupted; the same command continues");
+        note(CONTINUES);
         return Ok(ExitCode::from(INTERRUPTED));
     };
     let report = write_report(outputs, &session.plan, results)?;
@@ -203,6 +203,9 @@ fn conclude(out: &Path, report: &Report) -> anyhow::Result<()> {
     say(format_args!("wrote report.json, tables.csv, costs.csv and {}", out.join(PAGE_FILE).display()))
 }
 
+/// What is said of an interruption.
+const CONTINUES: &str = "interrupted; the same command continues";
+
 /// Ctrl-C: a training is stopped after its step, with a checkpoint; everything else can be ended at once.
 struct Signal {
     stop: Arc<AtomicBool>,
@@ -217,8 +220,7 @@ impl Signal {
             if is_training.load(Ordering::Relaxed) {
                 return stop.store(true, Ordering::Relaxed);
             }
-            note("interrupted; the same command continues");
-            std::process::exit(i32::from(INTERRUPTED));
+            leave(CONTINUES, || ());
         })?;
         Ok(own)
     }

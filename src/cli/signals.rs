@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::disk::abandon_files;
 use anyhow::Context;
+use console::Term;
 
 use super::output::{INTERRUPTED, note};
 
@@ -20,8 +21,16 @@ static HANDLER: Mutex<Option<Handler>> = Mutex::new(None);
 /// # Errors
 /// The system has no thread or no handler left.
 pub fn on_interrupt(handler: impl FnMut() + Send + 'static) -> anyhow::Result<()> {
-    let before = HANDLER.lock().unwrap_or_else(PoisonError::into_inner).replace(Box::new(handler));
-    if before.is_none() { listen() } else { Ok(()) }
+    replace(&HANDLER, Box::new(handler), listen)
+}
+
+/// Puts a handler into its place, and begins to listen with the first one. A handler that nobody calls does not stay.
+fn replace(place: &Mutex<Option<Handler>>, handler: Handler, listen: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let before = place.lock().unwrap_or_else(PoisonError::into_inner).replace(handler);
+    if before.is_some() {
+        return Ok(());
+    }
+    listen().inspect_err(|_| *place.lock().unwrap_or_else(PoisonError::into_inner) = None)
 }
 
 /// Calls the handler.
@@ -30,12 +39,22 @@ fn handle() {
 }
 
 /// Ends the process because of a signal, without unfinished files, and with this line on standard error. While `clean` runs, no
-/// file is made or gets its name.
+/// file or folder is made, and no file gets its name.
 pub fn leave(line: &str, clean: impl FnOnce()) -> ! {
     abandon_files();
     clean();
+    clear_line();
     note(line);
     std::process::exit(INTERRUPTED.into())
+}
+
+/// Clears the line of the terminal, on which there may be a bar of progress and `^C`. A bar is not asked, because a thread may
+/// hold it that waits for the reader of the output.
+fn clear_line() {
+    let terminal = Term::stderr();
+    if terminal.is_term() {
+        let _ = terminal.clear_line();
+    }
 }
 
 /// Makes a signal end the command at once, but in order, unless the command does something else with it.
@@ -52,17 +71,19 @@ pub const NOTHING_MORE: &str = "interrupted; nothing more is written";
 pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// Listens from now on.
+    /// Listens from now on. At the first signal, this line on standard error says what is still done.
     ///
     /// # Errors
     /// As [`on_interrupt`].
-    pub fn listen() -> anyhow::Result<Self> {
+    pub fn listen(line: &'static str) -> anyhow::Result<Self> {
         let own = Self(Arc::default());
         let flag = Arc::clone(&own.0);
         on_interrupt(move || {
             if flag.swap(true, Ordering::Relaxed) {
                 leave(NOTHING_MORE, || ());
             }
+            clear_line();
+            note(line);
         })?;
         Ok(own)
     }
@@ -76,13 +97,22 @@ impl Stop {
 fn listen() -> anyhow::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     use signal_hook::iterator::Signals;
+    use std::sync::mpsc::channel;
 
     let failed = "cannot listen for Ctrl-C";
     let ignored = ignored();
     let listened: Vec<i32> = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|&signal| !is_in(ignored, signal)).collect();
-    let mut signals = Signals::new(listened).context(failed)?;
-    let listen = move || signals.forever().for_each(|_| handle());
-    std::thread::Builder::new().name("signals".into()).spawn(listen).map(drop).context(failed)
+    // The thread first: without it, signals that are caught would have no effect at all.
+    let (tell, told) = channel();
+    let listen = move || match Signals::new(listened) {
+        Ok(mut signals) => {
+            let _ = tell.send(Ok(()));
+            signals.forever().for_each(|_| handle());
+        }
+        Err(error) => drop(tell.send(Err(error))),
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(listen).context(failed)?;
+    told.recv().context(failed)?.context(failed)
 }
 
 #[cfg(not(unix))]
@@ -128,6 +158,24 @@ fn is_in(mask: u64, signal: i32) -> bool {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_handler_that_nobody_calls_does_not_stay() {
+        let (place, listened) = (Mutex::new(None), std::cell::Cell::new(0));
+        let try_to = |error: Option<&'static str>| {
+            let listen = || {
+                listened.set(listened.get() + 1);
+                error.map_or(Ok(()), |error| Err(anyhow::anyhow!(error)))
+            };
+            replace(&place, Box::new(|| ()), listen)
+        };
+        assert_eq!(try_to(Some("no thread")).unwrap_err().to_string(), "no thread");
+        assert!(place.lock().unwrap().is_none());
+        assert!(try_to(Some("no thread")).is_err() && listened.get() == 2);
+        try_to(None).unwrap();
+        try_to(None).unwrap();
+        assert!(place.lock().unwrap().is_some() && listened.get() == 3);
+    }
 
     #[test]
     fn ignored_signals_are_read_from_the_status() {

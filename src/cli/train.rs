@@ -22,7 +22,7 @@ use super::dry_run;
 use super::images::TrainingFolder;
 use super::output::{note, say, sentence};
 use super::progress::TrainingProgress;
-use super::signals::on_interrupt;
+use super::signals::{leave, on_interrupt};
 use super::watch::{PAGE_FILE, Watch};
 
 /// Arguments of `train`.
@@ -126,18 +126,18 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if let Some(outputs) = preview {
         return on_device!(device, |backend| dry_run::show(&backend, &job, &outputs, free));
     }
-    let steps = job.config().train.steps;
+    let line = format!("interrupted; {} holds the steps done, --resume continues", job.checkpoint_path().display());
     let watch = |device| match arguments.watch || has_page {
         true => Watch::new(job.config(), &data, &arguments.out, device).map(Some),
         false => Ok(None),
     };
-    match on_device!(device, |backend| run_job(&backend, &job, steps, watch(backend.description())?))? {
+    match on_device!(device, |backend| run_job(&backend, &job, line.clone(), watch(backend.description())?))? {
         Outcome::Finished => {
             say(format_args!("wrote {}", arguments.out.join(MODEL_FILE).display()))?;
             Ok(ExitCode::SUCCESS)
         }
         Outcome::Interrupted => {
-            note(format_args!("interrupted; {} holds the steps done, --resume continues", job.checkpoint_path().display()));
+            note(line);
             Ok(ExitCode::from(super::output::INTERRUPTED))
         }
     }
@@ -156,12 +156,18 @@ fn has_page(arguments: &Arguments) -> Result<bool> {
     }
 }
 
-/// Runs a job with progress on standard error, and on a page if wanted; Ctrl-C stops it after the current step.
-pub fn run_job(backend: &impl Backend, job: &TrainingJob, steps: u64, mut watch: Option<Watch>) -> anyhow::Result<Outcome> {
+/// Runs a job with progress on standard error, and on a page if wanted. Ctrl-C stops it after the current step; after the last
+/// one it ends the process at once, with the line of an interruption.
+pub fn run_job(backend: &impl Backend, job: &TrainingJob, line: String, mut watch: Option<Watch>) -> anyhow::Result<Outcome> {
     let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    on_interrupt(move || flag.store(true, Ordering::Relaxed))?;
-    let mut progress = TrainingProgress::new(steps);
+    let (flag, saved) = (Arc::clone(&stop), job.saved());
+    on_interrupt(move || {
+        flag.store(true, Ordering::SeqCst);
+        if saved.load(Ordering::SeqCst) {
+            leave(&line, || ());
+        }
+    })?;
+    let mut progress = TrainingProgress::new(job.config().train.steps);
     let outcome = job.run_with_lines(backend, &stop, |line| {
         progress.line(line);
         watch.iter_mut().for_each(|watch| watch.line(line));

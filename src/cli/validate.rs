@@ -1,6 +1,6 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::data::{Image, TrainingSet, check_output_folder, check_validation_folder, remove_validation_set};
+use crate::data::{Image, TrainingSet, check_output_folder, check_validation_folder};
 use crate::detect::{Detector, Source};
 use crate::ops::Backend;
 use crate::report::results::Results;
@@ -14,7 +14,6 @@ use super::device::on_device;
 use super::evaluate::{self, Reporting};
 use super::images::TrainingFolder;
 use super::output::say;
-use super::signals::{NOTHING_MORE, leave, on_interrupt};
 
 /// Arguments of `validate`.
 #[derive(clap::Args)]
@@ -60,8 +59,6 @@ fn validate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
     loaded.warn(&data);
     check_held_out(&detector, &data, &loaded)?;
     let TrainingImages { set, held_out, .. } = loaded;
-    let out = arguments.out.clone();
-    on_interrupt(move || leave(NOTHING_MORE, || remove_part(&out)))?;
     let ValidationReport { report, defects } = validate_detector(&detector, &held_out, &data.name(), &arguments.out)?;
     let score = detector.settings().detection.score;
     evaluate::print(&Results { report: &report, score, threshold: None }, arguments.reporting.json)?;
@@ -69,18 +66,6 @@ fn validate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
         say(format_args!("wrote {}; {}", arguments.out.join(METRICS_FILE).display(), counts(&set, &held_out, defects)))?;
     }
     Ok(())
-}
-
-/// Removes a set without metrics, which would be in the way of the next attempt.
-fn remove_part(out: &Path) {
-    // A thread may still make a folder, before it waits with its next file.
-    for _ in 0..20 {
-        if !out.exists() || out.join(METRICS_FILE).exists() {
-            return;
-        }
-        remove_validation_set(out);
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
 }
 
 /// What a validation set is made of, in words. Where nothing is held out, training images take the place of held-out ones.

@@ -19,7 +19,7 @@ use super::device::cpu;
 use super::evidence;
 use super::output::{note, print, say_json, screen};
 use super::progress::ClaimProgress;
-use super::signals::on_interrupt;
+use super::signals::{NOTHING_MORE, leave, on_interrupt};
 
 /// Arguments of `verify`.
 #[derive(clap::Args)]
@@ -89,12 +89,6 @@ fn misused(error: &Error) -> ! {
     Invocation::command().error(ErrorKind::InvalidValue, error).exit()
 }
 
-/// Exits at once: every file is written atomically, and the measurements in `DIR/measured` are used by the next run.
-fn interrupted(is_kept: bool) {
-    note(if is_kept { "interrupted; the same command goes on" } else { "interrupted; nothing more is written" });
-    std::process::exit(i32::from(super::output::INTERRUPTED));
-}
-
 /// Measures claims. The error lists the checks that fail and the controls that pass.
 pub fn run(arguments: &Arguments, own: &[&'static Claim]) -> anyhow::Result<()> {
     let known: Vec<&'static Claim> = ALL.iter().chain(own).copied().collect();
@@ -105,7 +99,9 @@ pub fn run(arguments: &Arguments, own: &[&'static Claim]) -> anyhow::Result<()> 
         return print(statements.join("\n"));
     }
     let is_kept = arguments.full && arguments.out.is_some();
-    on_interrupt(move || interrupted(is_kept))?;
+    // The measurements in `DIR/measured` are used by the next run.
+    let line = if is_kept { "interrupted; the same command goes on" } else { NOTHING_MORE };
+    on_interrupt(move || leave(line, || ()))?;
     let prepare = |out: &PathBuf| evidence::prepare(out, arguments.full, arguments.overwrite);
     let outputs = arguments.out.as_ref().map(prepare).transpose()?;
     let start = Instant::now();

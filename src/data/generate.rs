@@ -8,7 +8,7 @@ use super::decode::MAX_PIXELS;
 use super::file::{write_mask_png, write_png};
 use super::image::Image;
 use super::texture::{Defect, Defective, Family};
-use crate::disk::make_folder;
+use crate::disk::{Unfinished, make_folder};
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Stream};
 
@@ -91,27 +91,19 @@ impl GenerateOptions {
 /// `out/FAMILY` exists and is not empty, `out` cannot be created or written, a size below 32, or no image to generate.
 pub fn generate(out: &Path, options: &GenerateOptions) -> Result<PathBuf> {
     let target = free_target(out, options)?;
-    let is_new = !out.exists();
-    make_folder(out)?;
-    let made = draft_and_rename(out, &target, options);
-    if made.is_err() && is_new {
-        // Removes the folder only if it is empty. A failure here is ignored in favour of the first error.
-        let _ = std::fs::remove_dir(out);
-    }
-    made.map(|()| target)
+    // A folder that was there stays, even if it is empty.
+    let _new = if out.exists() { None } else { Some(Unfinished::if_empty(out)?) };
+    draft_and_rename(out, &target, options).map(|()| target)
 }
 
 fn draft_and_rename(out: &Path, target: &Path, options: &GenerateOptions) -> Result<()> {
     let refuse = |error| Error::io(target, "cannot be made", error);
-    let hidden = tempfile::Builder::new().prefix(".generate").tempdir_in(out).map_err(refuse)?;
+    let hidden = Unfinished::hidden(out, ".generate").map_err(refuse)?;
     let draft = hidden.path().join(options.family.name());
     // The draft folder no longer exists when the message is read, so errors name the target.
     let renamed = |path: PathBuf| target.join(path.strip_prefix(&draft).unwrap_or(&path));
     write_category(&draft, options).map_err(|error| error.map_path(renamed))?;
-    if target.exists() {
-        std::fs::remove_dir(target).map_err(refuse)?;
-    }
-    std::fs::rename(&draft, target).map_err(refuse)
+    hidden.release(&draft, target).map_err(refuse)
 }
 
 /// Writes several categories and returns their paths. All are checked before the first is written.

@@ -53,5 +53,5 @@ pub use strips::{Strips, stored_pixels};
 pub use test_image::{GOOD, TestImage};
 pub use texture::{Defect, Defective, Family};
 pub use validation::{
-    ValidationImage, ValidationSet, check_validation_folder, held_out_number, remove_validation_set, write_validation_set,
+    ValidationImage, ValidationSet, check_validation_folder, held_out_number, write_validation_set, write_validation_set_for,
 };

@@ -12,7 +12,7 @@ use super::file::{to_byte, write_mask_png, write_png};
 use super::image::{Image, Plane};
 use super::test_image::GOOD;
 use super::texture::Defect;
-use crate::disk::make_folder;
+use crate::disk::{Unfinished, make_folder};
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Stream};
 
@@ -98,7 +98,17 @@ impl ValidationSet {
         Some(ValidationImage { defect: drawn.map(|drawn| drawn.defect), number, image, mask })
     }
 
-    fn write(&self, out: &Path) -> Result<()> {
+    /// Writes the set into folders that are made for it.
+    fn write(&self, out: &Path) -> Result<Vec<Unfinished>> {
+        let around = Unfinished::if_empty(out)?;
+        let parts = ["test", "ground_truth"].map(|part| Unfinished::folder(&out.join(part)));
+        let mut made = parts.into_iter().collect::<Result<Vec<_>>>()?;
+        // The last to go.
+        made.push(around);
+        self.write_parts(out).map(|()| made)
+    }
+
+    fn write_parts(&self, out: &Path) -> Result<()> {
         let folder = |image: &ValidationImage, part: &str| out.join(part).join(image.defect.map_or(GOOD, Defect::name));
         make_folder(&out.join("test/good"))?;
         for drawn in &self.defects {
@@ -136,14 +146,32 @@ fn rounded(value: f32) -> f32 {
 /// # Errors
 /// As [`ValidationSet::draw`]; a folder `out` that exists and is not empty, or that cannot be read or written.
 pub fn write_validation_set(out: &Path, held_out: &[Image], seed: u64) -> Result<usize> {
-    check_validation_folder(out)?;
-    let set = ValidationSet::draw(held_out, seed)?;
-    set.write(out).inspect_err(|_| remove_validation_set(out))?;
-    Ok(set.defects.len())
+    write_validation_set_for(out, held_out, seed, Ok)
 }
 
-/// Checks that a validation set may be written into the folder `out`. A part of the set is removed again if the rest cannot be
-/// written, so that nothing else may be there.
+/// As [`write_validation_set`], for a purpose, which gets the number of defects. If it fails or a signal ends the process, the
+/// set is removed again, but nothing else that is in the folder by then: a set without its purpose would look like another test
+/// set, and be in the way of the next attempt. A folder that is empty then is removed, too.
+///
+/// # Errors
+/// As [`write_validation_set`]; those of the purpose.
+pub fn write_validation_set_for<T>(
+    out: &Path,
+    held_out: &[Image],
+    seed: u64,
+    purpose: impl FnOnce(usize) -> Result<T>,
+) -> Result<T> {
+    check_validation_folder(out)?;
+    let set = ValidationSet::draw(held_out, seed)?;
+    // Once more, because drawing takes a while.
+    check_validation_folder(out)?;
+    let made = set.write(out)?;
+    let done = purpose(set.defects.len())?;
+    Unfinished::keep(&made);
+    Ok(done)
+}
+
+/// Checks that a validation set may be written into the folder `out`, in which nothing else may be.
 ///
 /// # Errors
 /// It exists and is not empty, or cannot be listed.
@@ -154,17 +182,6 @@ pub fn check_validation_folder(out: &Path) -> Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(Error::io(out, "cannot be listed", error)),
     }
-}
-
-/// Removes a validation set from the folder that [`write_validation_set`] has written, because a part of it or its metrics cannot
-/// be written: an incomplete one would look like another test set, and be in the way of the next attempt. A folder that is empty
-/// then is removed, too.
-pub fn remove_validation_set(out: &Path) {
-    // Failures are passed over in favour of the error that led here.
-    for part in ["test", "ground_truth"] {
-        let _ = std::fs::remove_dir_all(out.join(part));
-    }
-    let _ = std::fs::remove_dir(out);
 }
 
 #[cfg(test)]
@@ -215,6 +232,35 @@ mod tests {
             assert!(out.join("test").exists());
             std::fs::set_permissions(&out, PermissionsExt::from_mode(0o700)).unwrap();
         }
+    }
+
+    #[test]
+    fn a_set_that_serves_no_purpose_goes_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("validation");
+        let fails = |mine: Option<&Path>| {
+            let purpose = |_| {
+                assert!(out.join("test/good/000.png").exists());
+                mine.map_or(Ok(()), |mine| std::fs::write(mine, "mine").map_err(|error| Error::write(mine, error)))?;
+                Err::<(), _>(Error::argument("no purpose"))
+            };
+            write_validation_set_for(&out, &held_out(), 5, purpose).unwrap_err()
+        };
+        assert_eq!(fails(None).to_string(), "no purpose");
+        assert!(!out.exists());
+        fails(Some(&out.join("mine")));
+        let left: Vec<_> = std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["mine"]);
+    }
+
+    #[test]
+    fn what_comes_into_the_folder_while_the_set_is_drawn_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("ground_truth")).unwrap();
+        std::fs::write(folder.path().join("ground_truth/mine"), "mine").unwrap();
+        let set = ValidationSet::draw(&held_out(), 5).unwrap();
+        assert!(set.write(folder.path()).is_err());
+        assert!(folder.path().join("ground_truth/mine").exists() && !folder.path().join("test").exists());
     }
 
     #[test]

@@ -5,8 +5,9 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::followed;
-use super::leftovers::{Temporary, temporary_file};
+use super::leftovers::{Listed, Temporary, temporary_file};
 use super::settle::wait_for;
+use super::unfinished::held;
 use crate::error::{Error, Result};
 
 /// Writes `path` through `write`: first to a hidden temporary file in the same folder, which is renamed to `path` once it is
@@ -38,27 +39,40 @@ pub fn write_keeping(path: &Path, kept: &Path, bytes: &[u8]) -> Result<()> {
     if !path.exists() {
         return written.rename();
     }
+    // Until the list is held no more, a signal waits.
+    let list = held();
     std::fs::rename(path, kept).map_err(|error| Error::write(kept, error))?;
-    written.rename().inspect_err(|_| {
+    let (named, listed) = written.rename_held();
+    if named.is_err() {
         // Back to what was: both are in one folder, so that this can hardly fail.
         let _ = std::fs::rename(kept, path);
-    })
+    }
+    drop(list);
+    drop(listed);
+    named
 }
 
 /// Replaces several files that belong together by complete ones. The old files and the `obsolete` ones are removed, the last one
 /// first, and then the new ones appear in their order, so that old and new are never seen together, even after a kill. The last
-/// file thus says that the others are complete.
+/// file thus says that the others are complete. A signal that ends the process waits until all have their names.
 ///
 /// # Errors
 /// An old file cannot be removed, or a new one cannot get its name.
 pub(super) fn swap(written: Vec<Written>, obsolete: &[PathBuf]) -> Result<()> {
-    for path in written.iter().rev().map(|file| &file.path).chain(obsolete) {
+    let (mut files, mut done) = (written.into_iter(), Vec::new());
+    // Made last and thus dropped first: files that are dropped need the list, too.
+    let _list = held();
+    for path in files.as_slice().iter().rev().map(|file| &file.path).chain(obsolete) {
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::write(path, error)),
             _ => {}
         }
     }
-    written.into_iter().try_for_each(Written::rename)
+    files.try_for_each(|file| {
+        let (named, listed) = file.rename_held();
+        done.push(listed);
+        named
+    })
 }
 
 /// A file under a temporary name, which is removed unless the file gets its own name.
@@ -109,7 +123,17 @@ impl Written {
     }
 
     pub(super) fn rename(self) -> Result<()> {
-        self.temporary.persist(&self.path).map(drop).map_err(|failed| Error::write(&self.path, failed.error))
+        let list = held();
+        let (named, listed) = self.rename_held();
+        drop(list);
+        drop(listed);
+        named
+    }
+
+    /// The same for a caller that holds the list; as [`Temporary::persist`].
+    fn rename_held(self) -> (Result<()>, Listed) {
+        let (named, listed) = self.temporary.persist(&self.path);
+        (named.map(drop).map_err(|failed| Error::write(&self.path, failed.error)), listed)
     }
 }
 
@@ -172,6 +196,39 @@ mod tests {
         write_atomically(&ours, |_| Ok(())).unwrap();
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
         assert_eq!(mode(&ours), mode(&plain));
+    }
+
+    #[test]
+    fn a_signal_comes_before_or_after_a_replacement() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = ["a.txt", "b.txt", "c.txt", "c.old.txt"].map(|name| folder.path().join(name));
+        paths[..3].iter().for_each(|path| std::fs::write(path, "old").unwrap());
+        let files = paths[..2].iter().map(|path| Written::new(path, |file| file.write_all(b"new")).unwrap()).collect();
+        let read = |path: &PathBuf| std::fs::read_to_string(path).unwrap();
+        std::thread::scope(|scope| {
+            // As the thread that has got the signal.
+            let list = held();
+            scope.spawn(|| swap(files, &[]).unwrap());
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            assert!(paths[..2].iter().all(|path| read(path) == "old"));
+            drop(list);
+        });
+        assert!(paths[..2].iter().all(|path| read(path) == "new"));
+        write_keeping(&paths[2], &paths[3], b"new").unwrap();
+        assert_eq!(names(folder.path()).len(), 4);
+    }
+
+    #[test]
+    fn a_replacement_that_fails_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = ["a.txt", "b.txt", "c.txt"].map(|name| folder.path().join(name));
+        let files = || paths.iter().map(|path| Written::new(path, |file| file.write_all(b"new")).unwrap()).collect::<Vec<_>>();
+        let first = files();
+        std::fs::create_dir_all(paths[1].join("full")).unwrap();
+        assert!(swap(first, &[]).is_err());
+        std::fs::remove_dir_all(&paths[1]).unwrap();
+        swap(files(), &[]).unwrap();
+        assert_eq!(names(folder.path()).len(), 3);
     }
 
     #[test]

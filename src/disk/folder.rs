@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use super::unfinished::held;
 use crate::error::{Error, Result};
 
 /// Checks that `path` is a folder that can be written into, or can be created as one, before long work starts. Nothing is
@@ -39,6 +40,12 @@ pub fn check_output_folder(path: &Path) -> Result<()> {
 /// # Errors
 /// As [`check_output_folder`], or the system refuses.
 pub fn make_folder(path: &Path) -> Result<()> {
+    let _held = held();
+    make_folder_now(path)
+}
+
+/// The same while the list of what is unfinished is held, so that a signal does not come in between.
+pub(super) fn make_folder_now(path: &Path) -> Result<()> {
     check_output_folder(path)?;
     std::fs::create_dir_all(path).map_err(|error| Error::io(path, "this folder cannot be made", error))
 }

@@ -1,4 +1,4 @@
-//! Temporary files of this program: how they are made, and how those of killed and of interrupted processes are removed.
+//! Temporary files of this program: how they are made, and how those of killed processes are removed.
 //!
 //! A process holds a lock on each of its temporary files. So a file that can be locked is nobody's.
 
@@ -6,9 +6,11 @@ use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use tempfile::{Builder, NamedTempFile, PersistError};
+
+use super::unfinished::{Kind, held};
 
 /// The name is unlike that of any other program, because files with it are removed.
 const PREFIX: &str = ".orthoscope-";
@@ -22,44 +24,28 @@ const ATTEMPTS: usize = 8;
 /// Folders that this process has looked at.
 static SEEN: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
-/// The temporary files that this process has now.
-static OWN: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
-
-fn own() -> MutexGuard<'static, BTreeSet<PathBuf>> {
-    OWN.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Removes the temporary files of this process, which is about to end because of a signal. No file is made or gets its name any
-/// more: whoever tries waits for the end.
-pub fn abandon_files() {
-    let mut own = own();
-    own.iter().for_each(|path| drop(std::fs::remove_file(path)));
-    own.clear();
-    std::mem::forget(own);
-}
-
-/// A temporary file, which is removed when it is dropped, and by [`abandon_files`].
+/// A temporary file, which is removed when it is dropped, and by [`abandon_files`](super::abandon_files).
 pub(super) struct Temporary {
     file: NamedTempFile,
     listed: Listed,
 }
 
 /// The path of a file in the list, as long as there is such a file.
-struct Listed(PathBuf);
+pub(super) struct Listed(PathBuf);
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        own().remove(&self.0);
+        held().remove(&self.0);
     }
 }
 
 impl Temporary {
     fn new(make: impl FnOnce() -> io::Result<NamedTempFile>) -> io::Result<Self> {
         // Held until the file is in the list.
-        let mut own = own();
+        let mut list = held();
         let file = make()?;
         let path = file.path().to_owned();
-        own.insert(path.clone());
+        list.insert(path.clone(), Kind::File);
         Ok(Self { file, listed: Listed(path) })
     }
 
@@ -75,14 +61,10 @@ impl Temporary {
         self.file.as_file_mut()
     }
 
-    /// Gives the file its name.
-    pub(super) fn persist(self, path: &Path) -> Result<File, PersistError> {
-        let Self { file, listed } = self;
-        let held = own();
-        let named = file.persist(path);
-        drop(held);
-        drop(listed);
-        named
+    /// Gives the file its name. The caller [holds](held) the list, perhaps for several files that belong together, and drops
+    /// what is returned once it holds the list no more.
+    pub(super) fn persist(self, path: &Path) -> (Result<File, PersistError>, Listed) {
+        (self.file.persist(path), self.listed)
     }
 }
 

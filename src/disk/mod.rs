@@ -15,12 +15,12 @@ mod real;
 mod record;
 mod results;
 mod settle;
+mod unfinished;
 
 pub use atomic::{write_atomically, write_bytes, write_keeping};
 pub use draft::Draft;
 pub use file::{check_output_file, followed};
 pub use folder::{check_output_folder, files_below, make_folder};
-pub use leftovers::abandon_files;
 pub use lock::{FolderLock, has_lock_file, lock_folder, wait_for_folder};
 pub use missing::hint;
 pub use outputs::{LONGEST_NAME, Outputs};
@@ -28,3 +28,4 @@ pub use real::RealPaths;
 pub use record::RECORD;
 pub use results::Results;
 pub use settle::waits;
+pub use unfinished::{Unfinished, abandon_files};

@@ -54,6 +54,8 @@ pub struct TrainingJob {
     start: Start,
     /// Inputs, if a config and a log of somebody else may be replaced otherwise.
     overwrite: Option<Vec<PathBuf>>,
+    /// Whether all steps are made, and a checkpoint holds them.
+    saved: Arc<AtomicBool>,
     /// Held as long as the job lives.
     _lock: Option<FolderLock>,
 }
@@ -115,6 +117,7 @@ impl TrainingJob {
             out,
             start,
             overwrite: None,
+            saved: Arc::default(),
             _lock: lock,
         })
     }
@@ -246,8 +249,19 @@ impl TrainingJob {
                 self.save(&trainer, &text, &history)?;
             }
         }
+        // Before the last look at `stop`, so that a signal is either seen here or finds this set.
+        self.saved.store(true, Ordering::SeqCst);
+        if stop.load(Ordering::SeqCst) {
+            return Ok(Outcome::Interrupted);
+        }
         self.finish(backend, &trainer, &history)?;
         Ok(Outcome::Finished)
+    }
+
+    /// Whether all steps are made and a checkpoint holds them. What is left, the thresholds and the weight file, does not look at
+    /// `stop` any more.
+    pub fn saved(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.saved)
     }
 
     /// Checks that nothing has changed since the checkpoint that the run continues from, and returns how all its steps are made.

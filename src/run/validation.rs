@@ -5,7 +5,7 @@ use super::evaluation::{EvaluationReport, MetricsFile, evaluate_validation_set};
 use super::log::{ValidationEntry, ValidationScores};
 use super::memory::check_validation_maps;
 use super::training_images::TrainingImages;
-use crate::data::{Category, Dataset, Image, ValidationSet, remove_validation_set, write_validation_set};
+use crate::data::{Category, Dataset, Image, ValidationSet, write_validation_set_for};
 use crate::detect::Detector;
 use crate::detect::metrics::{Ranking, auroc, is_anomalous, resize_bilinear};
 use crate::error::{Error, Result};
@@ -29,7 +29,7 @@ pub struct ValidationReport {
 /// ([`Detector::leave_one_out`]).
 ///
 /// # Errors
-/// As [`write_validation_set`], and [`Error::Argument`] in particular if no defect can be seen on any image; an inspection
+/// As [`write_validation_set`](crate::data::write_validation_set), and [`Error::Argument`] in particular if no defect can be seen on any image; an inspection
 /// failed.
 pub fn validate_detector<B: Backend>(
     detector: &Detector<B>,
@@ -37,15 +37,12 @@ pub fn validate_detector<B: Backend>(
     name: &str,
     out: &Path,
 ) -> Result<ValidationReport> {
-    let defects = write_validation_set(out, held_out, VALIDATION_SEED)?;
-    let measure = || {
+    write_validation_set_for(out, held_out, VALIDATION_SEED, |defects| {
         let category = Category { name: name.to_owned(), ..Category::open(out)? };
         check_validation_maps(&category)?;
         let report = evaluate_validation_set(detector, held_out, &category)?;
-        report.write(out).map(|()| report)
-    };
-    let report = measure().inspect_err(|_| remove_validation_set(out))?;
-    Ok(ValidationReport { report, defects })
+        report.write(out).map(|()| ValidationReport { report, defects })
+    })
 }
 
 /// Checks that training images are those that a model was trained on: which of them are held out depends on all of them. For

@@ -8,7 +8,7 @@ use orthoscope::run::Log;
 
 use orthoscope::data::{Image, write_png};
 
-use crate::fixture::{Ran, Scratch, interruptible, told};
+use crate::fixture::{Ran, Scratch, interruptible, told, tree};
 
 /// Starts a command and sends it SIGINT once its log holds three steps.
 pub fn interrupted(scratch: &Scratch, command: &str, log: &str) -> Ran {
@@ -133,6 +133,8 @@ fn unfinished(names: &[String]) -> usize {
     names.iter().filter(|name| name.ends_with(".part")).count()
 }
 
+const FINISHING: &str = "finishing the images in work, without those in strips; Ctrl-C once more ends at once";
+
 #[test]
 fn an_interrupted_detect_finishes_the_images_in_work_and_no_table() {
     const IMAGES: usize = 200;
@@ -145,14 +147,39 @@ fn an_interrupted_detect_finishes_the_images_in_work_and_no_table() {
     let done = ran.out.lines().count();
     assert!((1..IMAGES).contains(&done), "{done}");
     let line = format!(
-        "interrupted after {done} of {IMAGES} images, without results.csv; the same command begins with the first again\n"
+        "{FINISHING}\ninterrupted after {done} of {IMAGES} images, without results.csv; \
+         the same command begins with the first again\n"
     );
     assert_eq!(ran.err, line);
-    let expected = (0..done).flat_map(|number| [".json", "_map.npy", "_mask.png"].map(|end| format!("{number:03}{end}")));
+    let is_done = |number: &usize| scratch.path(format!("found/{number:03}.json")).exists();
+    let expected = (0..IMAGES).filter(is_done);
+    let expected = expected.flat_map(|number| [".json", "_map.npy", "_mask.png"].map(|end| format!("{number:03}{end}")));
     assert_eq!(scratch.names("found"), expected.collect::<Vec<_>>());
+    assert_eq!(scratch.names("found").len(), 3 * done);
     scratch.succeeds(command);
     let table = String::from_utf8(scratch.read("found/results.csv")).unwrap();
     assert_eq!(table.lines().count(), IMAGES + 1);
+}
+
+#[test]
+fn an_interrupted_detect_keeps_what_is_finished_after_a_picture_that_is_not() {
+    let scratch = Scratch::new();
+    // All eight are in one window, and one thread begins with the first, the other with the fifth, which is small.
+    (0..8).for_each(|number| {
+        let size = if number == 4 { 64 } else { 640 };
+        let path = scratch.path(format!("some/{number}.png"));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        write_png(&path, &Image::from_elem((size, size, 3), 0.5)).unwrap();
+    });
+    scratch.succeeds("model init --model 2 --width 2 --out fresh.safetensors");
+    let command = "detect --model fresh.safetensors --threads 2 --json --save none --out found some";
+    let ran = interrupted_when(&scratch, command, || unfinished(&names(&scratch, "found")) > 0);
+    assert_eq!((ran.code, ran.out.as_str()), (130, ""), "{}", ran.err);
+    assert!(ran.err.lines().any(|line| line == FINISHING), "{}", ran.err);
+    let found = names(&scratch, "found");
+    assert!(found.contains(&"4.json".to_owned()) && found.len() < 8, "{found:?}");
+    assert!((0..4).any(|number| !found.contains(&format!("{number}.json"))), "all before it were finished: {found:?}");
+    assert!(ran.err.contains(&format!("interrupted after {} of 8 images", found.len())), "{}", ran.err);
 }
 
 #[test]
@@ -189,19 +216,66 @@ fn a_second_signal_ends_detect_at_once_and_leaves_no_unfinished_file() {
     assert!(names(&scratch, "found").is_empty());
 }
 
+/// The files below a folder that a command has not finished, hidden folders included.
+fn unfinished_below(scratch: &Scratch, folder: &str) -> Vec<String> {
+    let entries = tree(&scratch.path(folder)).into_keys().map(|path| path.to_string_lossy().into_owned());
+    entries.filter(|path| path.contains(".part") || path.contains(".generate")).collect()
+}
+
+/// A command, what must be there before it is interrupted, its last line, its folder, and what is left in it.
+type Row = (&'static str, &'static str, &'static str, &'static str, Option<&'static [&'static str]>);
+
 #[test]
 fn every_command_ends_in_order() {
+    const NOTHING_MORE: &str = "interrupted; nothing more is written\n";
     let scratch = Scratch::new();
-    let image = scratch.read("cloth/test/good/000.png");
-    (0..100).for_each(|number| scratch.write(format!("cloth/test/good/1{number:03}.png"), &image));
-    let command = "evaluate --model run/model.safetensors --data cloth --out new --maps maps";
-    let ran = interrupted_when(&scratch, command, || !names(&scratch, "maps/cloth/test/bend").is_empty());
-    assert_eq!((ran.code, ran.out.as_str()), (130, ""), "{}", ran.err);
-    assert!(ran.err.ends_with("interrupted; nothing more is written\n"), "{}", ran.err);
-    assert!(names(&scratch, "new").is_empty());
-    for kind in scratch.names("maps/cloth/test") {
-        assert_eq!(unfinished(&scratch.names(format!("maps/cloth/test/{kind}"))), 0);
+    for (from, to) in [("cloth/test/good/000.png", "cloth/test/good/1"), ("cloth/train/good/000.png", "cloth/train/good/1")] {
+        let image = scratch.read(from);
+        (0..100).for_each(|number| scratch.write(format!("{to}{number:03}.png"), &image));
     }
+    let table: [Row; 6] = [
+        (
+            "evaluate --model run/model.safetensors --data cloth --out new --maps maps",
+            "maps/cloth/test/bend",
+            NOTHING_MORE,
+            "new",
+            None,
+        ),
+        ("data generate --out made --family wood --train 900", "made", NOTHING_MORE, "made", None),
+        ("demo --out begun", "begun/data", NOTHING_MORE, "begun", Some(&[])),
+        ("data validation --data cloth --config c.toml --out set", "set/ground_truth", NOTHING_MORE, "set", None),
+        (
+            "train --config c.toml --data cloth --steps 1 --out trained",
+            "trained/checkpoint.safetensors",
+            "interrupted; trained/checkpoint.safetensors holds the steps done, --resume continues\n",
+            "trained",
+            Some(&["checkpoint.safetensors", "config.toml", "log.jsonl"]),
+        ),
+        (
+            "reproduce --data . --config c.toml --category cloth --device cpu --out all",
+            "all/cloth/seed-0/model.safetensors",
+            "interrupted; the same command continues\n",
+            "all",
+            Some(&["cloth"]),
+        ),
+    ];
+    for (command, awaited, line, folder, left) in table {
+        let ran = interrupted_when(&scratch, command, || scratch.path(awaited).exists());
+        assert_eq!(ran.code, 130, "{command}: {}", ran.err);
+        assert!(ran.err.ends_with(line), "{command}: {}", ran.err);
+        let found = scratch.path(folder).exists().then(|| scratch.names(folder));
+        assert_eq!(found, left.map(|names| names.iter().map(ToString::to_string).collect()), "{command}");
+    }
+    assert_eq!(unfinished_below(&scratch, ""), [""; 0]);
+}
+
+#[test]
+fn a_demo_can_be_ended_while_it_evaluates() {
+    let scratch = Scratch::new();
+    let ran = interrupted_when(&scratch, "demo --out demo --steps 1", || scratch.path("demo/model.safetensors").exists());
+    assert_eq!((ran.code, ran.out.as_str()), (130, ""), "{}", ran.err);
+    assert!(!scratch.path("demo/metrics.json").exists());
+    assert_eq!(unfinished_below(&scratch, "demo"), [""; 0]);
 }
 
 #[test]

@@ -17,27 +17,27 @@ pub struct Collector<'a> {
     pub rows: Vec<Row>,
     /// Of the images that were inspected.
     pub levels: Vec<Option<Levels>>,
+    /// Whether Ctrl-C came before a picture was finished. Those after it may be finished: several are worked on at a time.
+    pub is_stopped: bool,
 }
-
-/// Ctrl-C came before a picture was finished.
-#[derive(Debug, thiserror::Error)]
-#[error("interrupted")]
-pub struct Interrupted;
 
 impl<'a> Collector<'a> {
     pub fn new(folder: ResultFolder<'a>, bar: &'a ProgressBar, json: bool) -> Self {
         let findings = json.then(Vec::new);
-        Self { folder, bar, findings, rows: Vec::new(), levels: Vec::new() }
+        Self { folder, bar, findings, rows: Vec::new(), levels: Vec::new(), is_stopped: false }
     }
 
     /// Takes the next picture.
     ///
     /// # Errors
-    /// Its files cannot be written, or [`Interrupted`].
+    /// Its files cannot be written.
     pub fn take(&mut self, picture: &Picture, outcome: Outcome) -> anyhow::Result<()> {
         match outcome {
             Outcome::Failed(error) => return Err(error.into()),
-            Outcome::Stopped => return Err(Interrupted.into()),
+            Outcome::Stopped => {
+                self.is_stopped = true;
+                return Ok(());
+            }
             Outcome::Found(found) => {
                 let Found { drafts, finding, levels } = *found;
                 self.folder.replace(&picture.name, drafts)?;

@@ -20,7 +20,7 @@ use super::output::{INTERRUPTED, note, say_json};
 use super::progress;
 use super::signals::Stop;
 use super::tiles::TileOptions;
-use collector::{Collector, Interrupted};
+use collector::Collector;
 use inspector::{Inspector, pixels};
 use pictures::Picture;
 
@@ -35,6 +35,9 @@ const PICTURES_PER_THREAD: usize = 4;
 /// Pixels that are worked on at a time for each thread. A picture takes about 80 bytes for each of its pixels.
 const PIXELS_PER_THREAD: u64 = 1 << 20;
 
+/// What is said at the first Ctrl-C.
+const FINISHING: &str = "finishing the images in work, without those in strips; Ctrl-C once more ends at once";
+
 /// Arguments of `detect`.
 #[derive(clap::Args)]
 #[command(
@@ -44,8 +47,8 @@ const PIXELS_PER_THREAD: u64 = 1 << 20;
     skipped ones, and index.html, a page with all images, the worst first. \
     Models trained by `orthoscope train` have thresholds, set on held-out normal images. Other weight files have none: without \
     --threshold and --pixel-threshold, `threshold` and `anomalous` are then null and the mask is empty. A file that is there is \
-    replaced only if `detect` wrote it. After Ctrl-C the images in work are finished; results.csv and index.html are not written, and the \
-    exit code is 130."
+    replaced only if `detect` wrote it. After Ctrl-C the images in work are finished, but not those of more than 64 Mi pixels, which are seen in \
+    strips; results.csv and index.html are not written, and the exit code is 130. A second Ctrl-C ends the command at once."
 )]
 pub struct Arguments {
     /// Weight file
@@ -134,17 +137,17 @@ fn detect(
     if cutoffs.pixel.is_none() {
         log::warn!("without a pixel threshold, the brightest colour of each heatmap is its own maximum, also of a normal image");
     }
-    let stop = Stop::listen()?;
+    let stop = Stop::listen(FINISHING)?;
     let bar = progress::image_bar(images.len());
     let inspector = Inspector { detector: &detector, cutoffs, parts, outputs, stop: &stop, bar: &bar };
     let mut collector = Collector::new(ResultFolder::new(outputs, parts), &bar, arguments.json);
     let work = |picture: &_| inspector.inspect(picture);
-    match in_order(images, window, pixels, work, |picture, outcome| collector.take(picture, outcome)) {
-        Err(error) if error.is::<Interrupted>() => {
-            collector.interrupted(images.len());
-            return Ok(INTERRUPTED.into());
-        }
-        taken => taken?,
+    // After Ctrl-C nothing is begun any more, and no header needs to be read.
+    let cost = |picture: &_| if stop.is_set() { 0 } else { pixels(picture) };
+    in_order(images, window, cost, work, |picture, outcome| collector.take(picture, outcome))?;
+    if collector.is_stopped {
+        collector.interrupted(images.len());
+        return Ok(INTERRUPTED.into());
     }
     let counts = collector.counts();
     let notes = notes(detector.settings(), cutoffs, counts);
