@@ -155,7 +155,7 @@ fn files_that_are_not_images_are_reported() {
     assert!(reason(&saved(folder.path(), "b.png", b"hello, world")).starts_with("is not an image"));
     let tiff = fixture::picture::strip(fixture::picture::fields(1, 1, 8, 1, 1), vec![9]);
     let dicom = [&[0; 128][..], b"DICM"].concat();
-    let others: [(&str, &[u8], &str); 18] = [
+    let others: [(&str, &[u8], &str); 23] = [
         ("c.png", b"GIF89a......", "a GIF"),
         ("a.jp2", b"\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000"),
         ("a.j2k", b"\xff\x4f\xff\x51\0\x2f", "a JPEG 2000"),
@@ -163,6 +163,9 @@ fn files_that_are_not_images_are_reported() {
         ("a.jpg", b"\0\0\0\x18ftypheic\0\0\0\0", "a HEIC"),
         ("b.heif", b"\0\0\0\x18ftypmif1\0\0\0\0", "a HEIC"),
         ("a.avif", b"\0\0\0\x1cftypavif\0\0\0\0", "an AVIF"),
+        // A brand of both, which the brands behind it tell apart.
+        ("b.avif", b"\0\0\0\x1cftypmif1\0\0\0\0mif1miafavif", "an AVIF"),
+        ("c.heic", b"\0\0\0\x1cftypmif1\0\0\0\0mif1miafheic", "a HEIC"),
         ("a.cr3", b"\0\0\0\x18ftypcrx \0\0\0\0", "a camera raw"),
         ("a.cr2", b"II*\0\x10\0\0\0CR\x02\0", "a camera raw"),
         ("a.psd", b"8BPS\0\x01", "a Photoshop"),
@@ -175,6 +178,9 @@ fn files_that_are_not_images_are_reported() {
         ("a.arw", &tiff, "a camera raw"),
         ("a.dng", &tiff, "a camera raw"),
         ("a.ico", &[0, 0, 1, 0], "an ICO"),
+        ("a.dds", b"DDS |\0\0\0", "a DDS"),
+        ("a.qoi", b"qoif\0\0\0\x01", "a QOI"),
+        ("a.ff", b"farbfeld\0\0\0\x01", "a farbfeld"),
     ];
     for (name, bytes, what) in others {
         let path = saved(folder.path(), name, bytes);
@@ -182,12 +188,37 @@ fn files_that_are_not_images_are_reported() {
         assert_eq!(reason(&path), wanted, "{name}");
         assert!(orthoscope::data::read_size(&path).unwrap_err().to_string().ends_with(&wanted), "{name}");
     }
-    assert_eq!(list_images(folder.path()).unwrap().len(), 19, "all but the drawing count as images");
+    assert_eq!(list_images(folder.path()).unwrap().len(), 24, "all but the drawing count as images");
     saved(folder.path(), "a.tif", &tiff);
     assert_eq!(read_image(&folder.path().join("a.tif")).unwrap().len(), 3);
     assert!(reason(&saved(folder.path(), "text.xml", b"<?xml version='1.0'?><annotation/>")).starts_with("is not an image"));
     assert_eq!(reason(&folder.path().join("d.png")), "no such file");
     assert_eq!(reason(folder.path()), "is a folder; a file is needed here");
+}
+
+#[test]
+fn a_camera_raw_is_named_by_its_extension_where_a_preview_could_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let tiff = fixture::picture::strip(fixture::picture::fields(1, 1, 8, 1, 1), vec![9]);
+    let extensions = [
+        "3fr", "ARW", "cr2", "cr3", "dcr", "dng", "erf", "fff", "gpr", "iiq", "kdc", "mef", "mos", "nef", "nrw", "orf", "pef",
+        "raf", "rw2", "rwl", "sr2", "srf", "srw",
+    ];
+    for extension in extensions {
+        let path = saved(folder.path(), &format!("a.{extension}"), &tiff);
+        assert_eq!(reason(&path), "is a camera raw picture, which is not read; convert it to PNG or TIFF", "{extension}");
+    }
+    assert_eq!(list_images(folder.path()).unwrap().len(), extensions.len(), "none is passed over");
+}
+
+#[test]
+fn a_tiff_that_is_a_dicom_too_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    // A DICOM file begins with 128 bytes that mean nothing to it, where another format has room; scanners put a TIFF there.
+    let pixels = [&[51; 120][..], b"DICM", &[51; 4]].concat();
+    let both = fixture::picture::strip(fixture::picture::fields(16, 8, 8, 1, 1), pixels);
+    assert_eq!(&both[128..132], b"DICM");
+    assert_eq!(read_image(&saved(folder.path(), "a.tif", &both)).unwrap()[[0, 0, 0]], 0.2);
 }
 
 #[test]

@@ -144,12 +144,15 @@ fn strips_and_tiles_that_are_left_out_are_no_pixels() {
         strip(fields, vec![51; 40])
     };
     assert_eq!(read(&of_strips(&[8, 16], &[8, 8])).iter().copied().collect::<Vec<_>>(), vec![0.2; 48]);
-    for bytes in [of_strips(&[8, 0], &[8, 0]), of_strips(&[8, 16], &[8, 0])] {
-        assert_eq!(refused(&bytes), "the TIFF data are incomplete: strip 1 of 2 is missing");
+    for (offsets, lengths) in [([8, 0], [8, 0]), ([8, 16], [8, 0]), ([8, 0], [8, 8]), ([8, 0], [0, 0])] {
+        let text = refused(&of_strips(&offsets, &lengths));
+        assert_eq!(text, "the TIFF data are incomplete: strip 2 of 2 is missing", "{offsets:?} {lengths:?}");
     }
+    assert!(refused(&of_strips(&[0, 0], &[0, 0])).ends_with(": strip 1 of 2 is missing"));
     let of_tile = |offset| with(with(with(fields(4, 4, 8, 1, 1), 322, &[16]), 323, &[16]), 324, &[offset]);
-    assert_eq!(refused(&strip(of_tile(0), vec![51; 256])), "the TIFF data are incomplete: tile 0 of 1 is missing");
-    // Some programs do not write the length of a single strip.
+    assert_eq!(refused(&strip(of_tile(0), vec![51; 256])), "the TIFF data are incomplete: tile 1 of 1 is missing");
+    // Some programs write the length of no strip.
+    assert_eq!(read(&of_strips(&[8, 16], &[0, 0])).iter().copied().collect::<Vec<_>>(), vec![0.2; 48]);
     assert_eq!(read(&strip(with(fields(2, 1, 8, 1, 1), 279, &[0]), vec![51; 2]))[[0, 1, 0]], 0.2);
 }
 

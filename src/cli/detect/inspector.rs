@@ -132,7 +132,7 @@ impl<B: Backend> Inspector<'_, B> {
             score: found.score,
             anomalous_pixels: found.mask.iter().filter(|&&marked| marked).count(),
             regions: found.regions,
-            unlike_training: self.detector.unlike(image)?,
+            unlike_training: self.detector.unlike(image).map_err(|error| error.in_file(path))?,
             ..self.blank(path, found.mask.dim(), found.scores)
         };
         Ok(Found { drafts, finding, levels })

@@ -32,6 +32,7 @@ pub(super) use others::{OTHERS, extension};
 use reason::Reason;
 pub(super) use rows::{RowDecoder, Source, stored_size};
 pub(super) use samples::Samples;
+use tiff_directory::is_tiff;
 
 /// The format of a file by its first bytes, if it is one that is read; else what it is instead, if that is known.
 pub(super) fn format(path: &Path, bytes: &[u8]) -> Result<ImageFormat, Option<&'static str>> {
@@ -39,13 +40,11 @@ pub(super) fn format(path: &Path, bytes: &[u8]) -> Result<ImageFormat, Option<&'
     if let Some(other) = others::by_content(bytes) {
         return Err(Some(other));
     }
-    // BigTIFF, whose offsets have 64 bits.
-    let is_big = bytes.starts_with(b"II+\0") || bytes.starts_with(b"MM\0+");
     match image::guess_format(bytes) {
         Ok(known @ (Png | Jpeg | Bmp | WebP | Pnm)) => Ok(known),
-        found => match others::by_extension(path) {
+        _ => match others::by_extension(path) {
             Some(other) => Err(Some(other)),
-            None if is_big || matches!(found, Ok(Tiff)) => Ok(Tiff),
+            None if is_tiff(bytes) => Ok(Tiff),
             None => Err(None),
         },
     }

@@ -203,8 +203,8 @@ pub(super) fn check_length<R: Read + Seek>(
     }
 }
 
-/// Refuses a file with a strip or tile that has no place or, if there are several, no bytes. Of a single strip some programs do
-/// not write the length.
+/// Refuses a file with a strip or tile that has no place or no bytes. The decoder needs no lengths of these, and some programs
+/// write none at all: only one that is 0 beside others means something.
 fn check_places<R: Read + Seek>(decoder: &mut Decoder<R>) -> Reason<()> {
     let (what, tags) = match decoder.get_chunk_type() {
         ChunkType::Strip => ("strip", [Tag::StripOffsets, Tag::StripByteCounts]),
@@ -214,9 +214,10 @@ fn check_places<R: Read + Seek>(decoder: &mut Decoder<R>) -> Reason<()> {
         Ok(decoder.find_tag_unsigned_vec(tag).map_err(|error| broken("TIFF", &error))?.unwrap_or_default())
     };
     let (offsets, counts) = (values(tags[0])?, values(tags[1])?);
-    let is_missing = |(&offset, &count): (&u64, &u64)| offset == 0 || count == 0 && counts.len() > 1;
+    let has_lengths = counts.iter().any(|&count| count != 0);
+    let is_missing = |(&offset, &count): (&u64, &u64)| offset == 0 || count == 0 && has_lengths;
     match offsets.iter().zip(&counts).position(is_missing) {
-        Some(number) => Err(format!("the TIFF data are incomplete: {what} {number} of {} is missing", counts.len())),
+        Some(place) => Err(format!("the TIFF data are incomplete: {what} {} of {} is missing", place + 1, counts.len())),
         None => Ok(()),
     }
 }

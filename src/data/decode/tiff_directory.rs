@@ -11,6 +11,11 @@ const SIZES: [u64; 19] = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 
 /// Version of a file whose offsets have 64 bits.
 const BIG: u64 = 43;
 
+/// Whether a file begins as one in this format does.
+pub(super) fn is_tiff(bytes: &[u8]) -> bool {
+    [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|start| bytes.starts_with(*start))
+}
+
 /// Refuses a file of so many bytes that has a field of more. Damage of other kinds is left to the decoder. The source is at its
 /// first byte before and afterwards.
 ///
