@@ -104,9 +104,10 @@ pub trait Storage: Clone + Send + Sync + 'static {
 
     /// Name for messages and reports, e.g. `cpu`.
     fn name(&self) -> &'static str;
-    /// Whether its blocks are memory of the program, so that what the system has free is what it can get.
-    fn is_in_host_memory(&self) -> bool {
-        false
+    /// If its blocks are memory of the program: the bytes that it keeps for further blocks, beside what the system has free. None
+    /// for a device with memory of its own.
+    fn spare_host_memory(&self) -> Option<usize> {
+        None
     }
     /// The name, and the model of the device if it has one, e.g. `cuda (NVIDIA H100 80GB HBM3)`.
     fn description(&self) -> String {

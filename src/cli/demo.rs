@@ -4,11 +4,11 @@ use std::time::Instant;
 
 use crate::data::{Category, check_output_folder, has_lock_file, lock_folder};
 use crate::detect::{Detector, Resolution};
-use crate::disk::{Outputs, files_below};
+use crate::disk::{Outputs, bounded, files_below};
 use crate::ops::Backend;
 use crate::run::{
-    CHECKPOINT_FILE, CONFIG_FILE, DEMO_FAMILY, LOG_FILE, METRICS_FILE, MODEL_FILE, MetricsFile, Outcome, PREVIOUS_FILE, Start,
-    TrainingJob, check_evaluation_memory, demo_config, evaluate_detector, generate_demo_data,
+    CHECKPOINT_FILE, CONFIG_FILE, Config, DEMO_FAMILY, LOG_FILE, METRICS_FILE, MODEL_FILE, MetricsFile, Outcome, PREVIOUS_FILE,
+    Start, TrainingJob, check_evaluation_memory, demo_config, evaluate_detector, generate_demo_data,
 };
 use crate::{Error, Result};
 
@@ -120,13 +120,28 @@ fn check_free(outputs: &Outputs, overwrite: bool) -> Result<()> {
     let category = out.join("data").join(DEMO_FAMILY.name());
     let data = if category.exists() { files_below(&category)? } else { Vec::new() };
     let written = files().map(|name| out.join(name)).filter(|path| path.exists());
+    let training = if is_cut_short(out)? { RUN_FILES.map(|name| out.join(name)).to_vec() } else { Vec::new() };
     for path in data.into_iter().chain(written) {
-        if !outputs.is_own(&path)? {
+        if !training.contains(&path) && !outputs.is_own(&path)? {
             let reason = "is not of the demo, or was changed since; move it away, or choose another folder with --out";
             return Err(Error::file(path, reason));
         }
     }
     Ok(())
+}
+
+/// Whether a training lies here that was killed before its weights, with the config of a demo, to the byte. Its files are in no
+/// record yet.
+fn is_cut_short(out: &Path) -> Result<bool> {
+    let path = out.join(CONFIG_FILE);
+    if !path.is_file() || out.join(MODEL_FILE).exists() {
+        return Ok(false);
+    }
+    let text = bounded::read_text(&path, bounded::CONFIG)?;
+    let Ok(config) = Config::parse(&text) else { return Ok(false) };
+    let mut own = demo_config(config.seed);
+    own.train.steps = config.train.steps;
+    Ok(own.to_toml()? == text)
 }
 
 /// Removes the files of an earlier demo, which [`check_free`] has looked at, and nothing else.

@@ -94,6 +94,16 @@ pub fn note(line: impl Display) {
 /// Prints what the parser of the command line has to say: help, the version, or what is wrong with the command.
 pub fn explain(error: &clap::Error) -> ExitCode {
     let code = u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
+    if error.use_stderr() {
+        // It quotes the command, into which `*` may bring the name of a file. Without styles only then.
+        let text = error.render().to_string();
+        if text.chars().any(|sign| sign != '\n' && is_steering(sign)) {
+            text.lines().for_each(note);
+        } else {
+            let _ = error.print();
+        }
+        return code;
+    }
     match error.print().and_then(|()| io::stdout().flush()) {
         Err(fault) if fault.kind() != io::ErrorKind::BrokenPipe => {
             note(format_args!("error: standard output: {}", system_words(&fault)));

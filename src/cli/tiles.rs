@@ -30,10 +30,13 @@ impl TileOptions {
         if let Some(tile) = self.tile {
             (detection.tile, detection.overlap) = (Some(tile), None);
         }
-        if self.overlap.is_some() && detection.tile.unwrap_or(0) == 0 {
-            return Err(Error::argument("--overlap is of tiles, and the model has none; give --tile, too"));
+        // Also without detection.tile a model of native crops has tiles.
+        if self.overlap.is_some() {
+            if detector.tiling()?.is_none() {
+                return Err(Error::argument("--overlap is of tiles, and the model has none; give --tile, too"));
+            }
+            detector.settings_mut().detection.overlap = self.overlap;
         }
-        detection.overlap = self.overlap.or(detection.overlap);
         let now = detector.tiling()?;
         if self.tile.is_none() && self.overlap.is_none() {
             return Ok(());

@@ -99,7 +99,7 @@ impl Watch {
             }
         };
         if let Err(error) = Log::each(&self.out.join(LOG_FILE), add) {
-            log::warn!("the curves begin at step {step}: {error}");
+            log::warn!("the curves lack steps before {step}: {error}");
         }
         if self.out.is_dir() {
             note(format_args!("learning curves in {}", self.out.join(PAGE_FILE).display()));

@@ -131,7 +131,7 @@ impl Examination {
         let heatmap = resize_bilinear(&inspection.heatmap, height, width)?;
         let is_marked = |value| cutoffs.marks(value);
         let mut regions = RegionScan::default();
-        regions.add(heatmap.view(), is_marked);
+        regions.add(heatmap.view(), is_marked)?;
         let score = inspection.scores.get(which);
         Ok(Self {
             regions: regions.finish(),

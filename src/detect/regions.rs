@@ -4,6 +4,8 @@ use std::mem;
 use ndarray::{ArrayView2, Axis};
 use serde::Serialize;
 
+use crate::error::{Error, Result};
+
 /// A connected region of the mask: anomalous pixels that touch by a side or a corner.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Region {
@@ -85,7 +87,10 @@ pub(super) struct RegionScan {
 
 impl RegionScan {
     /// The next rows of the heatmap. `is_marked` tells whether a value is in the mask.
-    pub fn add(&mut self, heatmap: ArrayView2<'_, f32>, is_marked: impl Fn(f32) -> bool) {
+    ///
+    /// # Errors
+    /// No memory for the regions.
+    pub fn add(&mut self, heatmap: ArrayView2<'_, f32>, is_marked: impl Fn(f32) -> bool) -> Result<()> {
         for values in heatmap.axis_iter(Axis(0)) {
             let above = mem::replace(&mut self.labels, vec![0; values.len()]);
             for (column, &value) in values.iter().enumerate().filter(|(_, value)| is_marked(**value)) {
@@ -104,17 +109,22 @@ impl RegionScan {
             self.rows += 1;
             // A row adds at most half as many parts as it has pixels, so that this is rarely done for wide pictures.
             if self.parts.len() > 2 * values.len() {
-                self.close();
+                self.close()?;
             }
         }
+        Ok(())
     }
 
     /// Sets the regions aside that do not reach the last row, and numbers the other ones anew, in the same order.
-    fn close(&mut self) {
+    fn close(&mut self) -> Result<()> {
         let labels = mem::take(&mut self.labels);
         let own: Vec<Option<u32>> = labels.iter().map(|label| label.checked_sub(1).map(|part| self.first(part))).collect();
         let mut open: BTreeMap<u32, u32> = own.iter().flatten().map(|part| (*part, 0)).collect();
         let parts = mem::take(&mut self.parts);
+        self.closed.try_reserve(parts.len()).map_err(|_| Error::OutOfMemory {
+            device: "cpu",
+            reason: format!("more than {} regions; a higher pixel threshold gives fewer", self.closed.len()),
+        })?;
         for (number, part) in (0..).zip(parts) {
             if let Some(new) = open.get_mut(&number) {
                 *new = self.parts.len() as u32;
@@ -125,6 +135,7 @@ impl RegionScan {
         }
         self.parents = (0..self.parts.len() as u32).collect();
         self.labels = own.iter().map(|part| part.and_then(|part| open.get(&part)).map_or(0, |new| new + 1)).collect();
+        Ok(())
     }
 
     /// The part that a pixel belongs to: that of the pixels above and to its left, which it joins, or a new one.
@@ -189,7 +200,7 @@ mod tests {
     fn regions(heatmap: &Plane, together: usize) -> Vec<Region> {
         let mut scan = RegionScan::default();
         for top in (0..heatmap.nrows()).step_by(together) {
-            scan.add(heatmap.slice(s![top..(top + together).min(heatmap.nrows()), ..]), |value| value > 1.0);
+            scan.add(heatmap.slice(s![top..(top + together).min(heatmap.nrows()), ..]), |value| value > 1.0).unwrap();
         }
         scan.finish()
     }
@@ -206,13 +217,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_does_not_grow_with_the_rows() {
+    fn of_many_rows_only_the_regions_are_kept() {
         let mut stream = Stream::new(6, Purpose::Test, 0, 0);
         let mut scan = RegionScan::default();
         for _ in 0..400 {
             // A region along the left side never ends.
             let row = Plane::from_shape_fn((1, 31), |(_, column)| if column == 0 || stream.uniform() < 0.2 { 2.0 } else { 0.0 });
-            scan.add(row.view(), |value| value > 1.0);
+            scan.add(row.view(), |value| value > 1.0).unwrap();
             assert!(scan.parts.len() <= 62 && scan.parents.len() == scan.parts.len());
         }
         assert!(scan.closed.len() > 400);

@@ -145,7 +145,7 @@ impl<'a, B: Backend> Judge<'a, B> {
         } else {
             self.score(&heatmap)?;
         }
-        self.regions.add(heatmap.view(), |value| self.cutoffs.marks(value));
+        self.regions.add(heatmap.view(), |value| self.cutoffs.marks(value))?;
         self.peak = heatmap.iter().copied().fold(self.peak, f32::max);
         sink.heatmap(&heatmap)
     }

@@ -188,8 +188,8 @@ impl<B: Backend> Storage for Observed<B> {
         self.inner.name()
     }
 
-    fn is_in_host_memory(&self) -> bool {
-        self.inner.is_in_host_memory()
+    fn spare_host_memory(&self) -> Option<usize> {
+        self.inner.spare_host_memory()
     }
 
     fn description(&self) -> String {

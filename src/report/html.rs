@@ -1,7 +1,10 @@
 //! Escaping of text in HTML and SVG.
 
-/// `text` with the five special characters of HTML escaped, and control characters, which XML forbids, replaced by spaces. The
-/// result is safe in element content and in quoted attributes.
+use super::steering::is_steering;
+
+/// `text` with the five special characters of HTML escaped. Control characters, which XML forbids, and signs that turn the
+/// direction of writing are written as `\u{1b}`; white space becomes a space. The result is safe in element content and in quoted
+/// attributes.
 pub(super) fn escape(text: &str) -> String {
     let mut result = String::with_capacity(text.len());
     for character in text.chars() {
@@ -11,7 +14,8 @@ pub(super) fn escape(text: &str) -> String {
             '>' => result.push_str("&gt;"),
             '"' => result.push_str("&quot;"),
             '\'' => result.push_str("&#39;"),
-            control if control.is_control() => result.push(' '),
+            '\n' | '\r' | '\t' => result.push(' '),
+            sign if is_steering(sign) => result.extend(sign.escape_unicode()),
             other => result.push(other),
         }
     }
@@ -24,6 +28,7 @@ mod tests {
 
     #[test]
     fn markup_becomes_text() {
-        assert_eq!(escape("<b a=\"1\" c='2'>&amp;\n\0x̂"), "&lt;b a=&quot;1&quot; c=&#39;2&#39;&gt;&amp;amp;  x̂");
+        assert_eq!(escape("<b a=\"1\" c='2'>&amp;\nx̂"), "&lt;b a=&quot;1&quot; c=&#39;2&#39;&gt;&amp;amp; x̂");
+        assert_eq!(escape("a\0\u{202e}b"), "a\\u{0}\\u{202e}b");
     }
 }

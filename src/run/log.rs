@@ -125,9 +125,9 @@ impl Log {
     /// # Errors
     /// As [`Log::open`].
     pub fn open_with(path: &Path, step: u64, kept: impl FnMut(LogLine)) -> Result<Self> {
-        let lines = Lines::open(path).or_else(|error| keep_unreadable(path, &error, "begins anew").map(|()| None))?;
         // A link stays, and what it leads to is put aside.
         let target = followed(path)?;
+        let lines = Lines::open(path).or_else(|error| keep_unreadable(&target, &error, "begins anew").map(|()| None))?;
         write_atomically(path, |writer| lines.map_or(Ok(()), |lines| copy(lines, writer, step, kept, &target)))?;
         let file = OpenOptions::new().append(true).open(path).map_err(|error| Error::write(path, error))?;
         Ok(Self { path: path.to_owned(), file })
@@ -146,7 +146,7 @@ impl Log {
     /// ignored, and so are other lines that are no lines of a log, with a warning.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// The file cannot be read; the lines before the fault have been handed over.
     pub fn each(path: &Path, mut take: impl FnMut(LogLine)) -> Result<()> {
         let Some(mut lines) = Lines::open(path)? else { return Ok(()) };
         while let Some(line) = lines.next() {

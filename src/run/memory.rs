@@ -38,10 +38,7 @@ pub fn check_training_memory(config: &Config, images: &[PathBuf], is_on_cpu: boo
 /// # Errors
 /// As [`check_training_memory`].
 pub(super) fn check_step_memory(backend: &impl Storage, config: &Config) -> Result<()> {
-    if !backend.is_in_host_memory() {
-        return Ok(());
-    }
-    check(&network_needs(config)?, free_memory())
+    check_with_spare(&network_needs(config)?, free_memory(), backend.spare_host_memory())
 }
 
 /// Refuses a validation of which the images as prepared, and the maps of those held out, cannot fit into the free memory. How
@@ -75,7 +72,8 @@ pub(super) fn check_validation_maps(set: &Category) -> Result<()> {
 }
 
 /// What helps if the settings are those of a model.
-const MORE: &str = "use a machine with more memory, or train a model with a smaller data.size";
+const MORE: &str =
+    "use a machine with more memory, cut native images into smaller ones, or train a model with a smaller data.size";
 
 /// What a training on prepared images of these heights and widths needs at least, in bytes.
 ///
@@ -200,6 +198,14 @@ fn check(needs: &[Need], free: Option<u64>) -> Result<()> {
     }
 }
 
+/// The same for a backend that keeps so many bytes of earlier work for its next; None where it does not use this memory.
+fn check_with_spare(needs: &[Need], free: Option<u64>, spare: Option<usize>) -> Result<()> {
+    match spare {
+        Some(spare) => check(needs, free.map(|free| free.saturating_add(spare as u64))),
+        None => Ok(()),
+    }
+}
+
 fn remedy(key: &str) -> &'static str {
     match key {
         "data.fit" => "cut the images into smaller ones, or take fewer",
@@ -320,6 +326,15 @@ mod tests {
             train: OptimiserConfig { batch, ..base.train.clone() },
             ..base
         }
+    }
+
+    #[test]
+    fn what_a_backend_keeps_is_free_for_its_next_steps() {
+        let needs = [Need { key: "model.width", what: "weights".into(), bytes: 100 }];
+        assert!(check_with_spare(&needs, Some(60), Some(0)).is_err());
+        assert!(check_with_spare(&needs, Some(60), Some(39)).is_err());
+        assert!(check_with_spare(&needs, Some(60), Some(40)).is_ok());
+        assert!(check_with_spare(&needs, Some(60), None).is_ok(), "its memory is another one");
     }
 
     #[test]

@@ -51,6 +51,16 @@ impl Reference {
         Self { files: one, varying }
     }
 
+    /// Lets these files differ, too.
+    pub fn let_vary(&mut self, names: &[&str]) {
+        for path in names.iter().map(PathBuf::from) {
+            assert!(self.files.contains_key(&path), "{} is not among the files", path.display());
+            if !self.varying.contains(&path) {
+                self.varying.push(path);
+            }
+        }
+    }
+
     pub fn varying(&self) -> &[PathBuf] {
         &self.varying
     }

@@ -290,3 +290,19 @@ fn an_interrupted_validation_is_not_in_the_way_of_the_next() {
     assert!(ran.err.ends_with("interrupted; nothing more is written\n"), "{}", ran.err);
     assert!(!scratch.path("new").exists());
 }
+
+#[test]
+fn a_killed_demo_can_be_replaced_unless_its_config_was_changed() {
+    let scratch = Scratch::new();
+    let mut child = started(&scratch, &["demo", "--out", "demo", "--steps", "100000"]);
+    wait(&mut child, || scratch.path("demo/config.toml").exists());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let config = scratch.read("demo/config.toml");
+    scratch.write("demo/config.toml", [&config[..], b"# mine\n"].concat());
+    let text = scratch.refuses("demo --out demo --steps 2 --overwrite");
+    assert!(text.starts_with("demo/config.toml: is not of the demo, or was changed since; "), "{text}");
+    scratch.write("demo/config.toml", config);
+    scratch.succeeds("demo --out demo --steps 2 --overwrite");
+    assert!(scratch.path("demo/index.html").exists());
+}

@@ -97,6 +97,9 @@ fn tiles_and_pictures_that_do_not_fit_are_refused_with_a_remedy() {
     assert!(table.contains("\nhuge.pgm,huge,skipped,") && table.ends_with(",the PNM data end before the last row\n"), "{table}");
     write_png(&scratch.path("steel/train/good/thin.png"), &surface(1, 31, 200)).unwrap();
     let ran = scratch.succeeds("train --config native.toml --data steel --out own");
+    // A model of native crops has tiles already.
+    let overlapping = scratch.succeeds("detect --model own/model.safetensors --out new --overlap 8 large.png");
+    assert!(overlapping.err.contains("Tiles of 32 px overlap by 8 px"), "{}", overlapping.err);
     assert!(ran.err.contains("thin.png: has 31x200 pixels as prepared, data.size asks for at least 32x32"), "{}", ran.err);
     assert!(ran.err.contains("1 of 6 files skipped"), "{}", ran.err);
     std::fs::remove_file(scratch.path("steel/train/good/thin.png")).unwrap();

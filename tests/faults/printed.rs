@@ -49,7 +49,7 @@ fn contents_of_files_cannot_steer_the_terminal() {
         "model forward --model run/model.safetensors --input x.npy --output y.npy",
         "evaluate --model run/model.safetensors --out new --data cl\u{1b}[2Joth",
         "evaluate --model run/model.safetensors --out new --json --data cl\u{1b}[2Joth",
-        "metrics --maps none --data cl\u{1b}[2Joth",
+        "metrics --maps run --data cl\u{1b}[2Joth",
         "train --config c.toml --out new2 -v --data cl\u{1b}[2Joth",
         "compare run ru\u{1b}[2J\u{202e}n",
         "compare run missing\u{1b}[2J",

@@ -189,8 +189,8 @@ impl Storage for Cpu {
         "cpu"
     }
 
-    fn is_in_host_memory(&self) -> bool {
-        true
+    fn spare_host_memory(&self) -> Option<usize> {
+        Some(self.memory.free_bytes.load(Ordering::Relaxed))
     }
 
     /// Names bf16, so that results of different precision can be told apart.
@@ -292,8 +292,9 @@ mod tests {
         let held = cpu.peak_bytes();
         assert!(held >= 4000);
         assert_eq!(cpu.live_bytes(), Some(held));
+        assert_eq!(cpu.spare_host_memory(), Some(0));
         drop(first);
-        assert_eq!(cpu.live_bytes(), Some(0));
+        assert_eq!((cpu.live_bytes(), cpu.spare_host_memory()), (Some(0), Some(held)));
         let second = cpu.clone().alloc(1000).unwrap();
         assert_eq!((cpu.peak_bytes(), cpu.live_bytes()), (held, Some(held)));
         let _third = cpu.alloc(1000).unwrap();

@@ -16,8 +16,8 @@ impl<T: Real> Storage for Reference<T> {
         "reference"
     }
 
-    fn is_in_host_memory(&self) -> bool {
-        true
+    fn spare_host_memory(&self) -> Option<usize> {
+        Some(0)
     }
 
     /// Filled with NaN, to expose reads of elements that are not written yet.
