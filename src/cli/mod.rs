@@ -127,7 +127,9 @@ pub fn main(own: &[&'static Claim]) -> ExitCode {
     start_log(level);
     signals::outlive_file_limit();
     signals::leave_on_interrupt();
-    let (code, fault) = match run(arguments, own) {
+    let outcome = run(arguments, own);
+    signals::wait_for_handler();
+    let (code, fault) = match outcome {
         Ok(code) => (code, output::failure()),
         Err(error) => (ExitCode::FAILURE, Some(output::sentence(&error))),
     };

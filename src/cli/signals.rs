@@ -38,6 +38,11 @@ fn handle() {
     HANDLER.lock().unwrap_or_else(PoisonError::into_inner).iter_mut().for_each(|handler| handler());
 }
 
+/// Waits for a handler that is at work. One that ends the process has taken away what the command then finds missing.
+pub fn wait_for_handler() {
+    drop(HANDLER.lock());
+}
+
 /// Ends the process because of a signal, without unfinished files, and with this line on standard error. While `clean` runs, no
 /// file or folder is made, and no file gets its name.
 pub fn leave(line: &str, clean: impl FnOnce()) -> ! {
