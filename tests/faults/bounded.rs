@@ -51,16 +51,18 @@ fn a_picture_that_does_not_fit_is_an_error_and_not_the_end_of_the_program() {
     let scratch = Scratch::new();
     scratch.write("in/a.png", grey(2000, 2000));
     let command = "detect --model run/model.safetensors --save map,heatmap,mask,overlay,reconstruction --overwrite --out out in";
-    // Each limit is too small at another place, but the last one.
-    for kib in [150_000, 200_000, 250_000, 300_000, 700_000] {
+    // What is short differs: the picture, what the network makes of it, or one of the files.
+    let mut failed = 0;
+    for kib in [120_000, 170_000, 200_000, 250_000, 300_000, 700_000] {
         let ran = with_memory(&scratch, kib, command);
-        let is_short = ran.err.contains("out of memory: ") || ran.err.contains("memory is short");
-        match kib {
-            700_000 => assert_eq!(ran.code, 0, "{}", ran.err),
-            _ => assert!(ran.code == 0 || ran.code == 1 && is_short, "{kib}: {} {}", ran.code, ran.err),
+        if ran.code != 0 {
+            let is_short = ran.err.contains("out of memory: ") || ran.err.contains("memory is short");
+            assert!(ran.code == 1 && is_short && ran.err.contains("error: in/a.png: "), "{kib}: {} {}", ran.code, ran.err);
+            failed += 1;
         }
-        assert!(kib > 150_000 || ran.code == 1, "48 MB for the picture and as many for its reconstruction are too much");
+        assert!(kib < 700_000 || ran.code == 0, "{}", ran.err);
     }
+    assert!(failed >= 2, "48 MB for the picture and as many for its reconstruction are too much for the first two limits");
 }
 
 #[test]
