@@ -48,9 +48,10 @@ pub fn abandon_files() {
     std::mem::forget(list);
 }
 
-/// What is in a folder goes before the folder.
+/// What is in a folder goes before the folder: those that must be empty come last, because not all paths begin at the same folder.
 fn remove_all(list: &List) {
-    list.iter().rev().for_each(|(path, kind)| kind.remove(path));
+    let (last, first): (Vec<_>, Vec<_>) = list.iter().rev().partition(|(_, kind)| matches!(kind, Kind::Empty));
+    first.into_iter().chain(last).for_each(|(path, kind)| kind.remove(path));
 }
 
 /// A folder that is being filled. It is removed when it is dropped, and by [`abandon_files`], unless it is [kept](Self::keep).
@@ -177,8 +178,14 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         std::fs::create_dir_all(at("out/test/good")).unwrap();
         ["out/test/good/a", "out/b", "c", "d"].iter().for_each(|name| std::fs::write(at(name), "x").unwrap());
-        let kinds = [("out", Kind::Empty), ("out/test", Kind::Filled), ("out/b", Kind::File), ("c", Kind::File)];
-        remove_all(&kinds.map(|(name, kind)| (at(name), kind)).into());
+        let kinds = [("out", Kind::Empty), ("out/./test", Kind::Filled), ("out/b", Kind::File), ("c", Kind::File)];
+        let mut list = List::from(kinds.map(|(name, kind)| (at(name), kind)));
+        // Another path of a folder in `out`, which sorts before `out`.
+        std::fs::create_dir(at("out/good")).unwrap();
+        list.insert(folder.path().join("a/../out/good"), Kind::Filled);
+        std::fs::create_dir(at("a")).unwrap();
+        remove_all(&list);
+        std::fs::remove_dir(at("a")).unwrap();
         let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["d"]);
     }

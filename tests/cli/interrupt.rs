@@ -302,8 +302,10 @@ fn a_killed_demo_can_be_replaced_unless_its_config_was_changed() {
     child.wait().unwrap();
     let config = scratch.read("demo/config.toml");
     scratch.write("demo/config.toml", [&config[..], b"# mine\n"].concat());
-    let text = scratch.refuses("demo --out demo --steps 2 --overwrite");
-    assert!(text.starts_with("demo/config.toml: is not of the demo, or was changed since; "), "{text}");
+    let ran = scratch.run("demo --out demo --steps 2 --overwrite");
+    let reason = "error: demo/config.toml: is not of the demo, or was changed since; ";
+    assert!(ran.code == 1 && ran.err.contains(reason), "{} {}", ran.code, ran.err);
+    assert!(scratch.read("demo/config.toml").ends_with(b"# mine\n"));
     scratch.write("demo/config.toml", config);
     scratch.succeeds("demo --out demo --steps 2 --overwrite");
     assert!(scratch.path("demo/index.html").exists());
