@@ -142,8 +142,8 @@ struct Line {
 }
 
 impl Line {
-    fn is_of_known_kind(self) -> bool {
-        self.loss.or(self.validation).or(self.warning).is_some()
+    fn is_of_known_kind(&self) -> bool {
+        self.loss.is_some() || self.validation.is_some() || self.warning.is_some()
     }
 }
 
