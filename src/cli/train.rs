@@ -13,7 +13,7 @@ use crate::{Error, Result};
 
 use crate::run::{
     Accepted, CONFIG_FILE, Config, Log, MODEL_FILE, Outcome, Start, TrainingJob, check_own_files, check_training_memory,
-    free_memory, parse_minutes,
+    free_memory, parse_minutes, steps_now,
 };
 use anyhow::anyhow;
 
@@ -90,22 +90,38 @@ fn layers(arguments: &Arguments) -> Vec<PathBuf> {
     }
 }
 
-/// Trains.
-pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let mut config = Config::read_layers(&layers(arguments), arguments.textures.as_deref())?;
+/// The settings of the run, from these files and the options.
+fn settings(arguments: &Arguments, layers: &[PathBuf]) -> Result<Config> {
+    let mut config = Config::read_layers(layers, arguments.textures.as_deref())?;
     config.train.steps = arguments.steps.unwrap_or(config.train.steps);
     config.seed = arguments.seed.unwrap_or(config.seed);
     config.output.validate_every = arguments.validate_every.unwrap_or(config.output.validate_every);
     if arguments.budget.is_some() && arguments.resume {
         config.train.steps = Config::read(&arguments.out.join(CONFIG_FILE))?.train.steps;
     }
+    if arguments.resume && arguments.steps.is_none() && (arguments.budget.is_some() || arguments.config.is_empty()) {
+        config.train.steps = steps_now(&arguments.out, config.train.steps);
+    }
+    Ok(config)
+}
+
+/// Trains.
+pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let inputs = layers(arguments);
+    let config = settings(arguments, &inputs)?;
     let start = match arguments.resume {
         false => Start::New,
         true => Start::Resume(Accepted { changes: arguments.accept_changes, steps: arguments.steps.is_some() }),
     };
-    let overwrite = arguments.overwrite.then_some(&arguments.config[..]);
+    let overwrite = arguments.overwrite.then_some(&inputs[..]);
     let check = |config: &Config| check_own_files(config, &arguments.out, arguments.resume, overwrite);
     check(&config)?;
+    if arguments.budget.is_some() && !arguments.resume {
+        // Before the images are loaded, after which the steps are known. No config that can be read has 0.
+        let mut other = config.clone();
+        other.train.steps = 0;
+        check(&other).map_err(|error| anyhow!("{error} (--budget chooses train.steps)"))?;
+    }
     // A page of an earlier process would otherwise go on showing what was then.
     let has_page = has_page(arguments)?;
     let preview = arguments.dry_run.then(|| dry_run::outputs(&arguments.out, arguments.overwrite)).transpose()?;

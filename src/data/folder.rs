@@ -104,7 +104,7 @@ impl Category {
             return Err(Error::file(folder, reason));
         }
         if let Some(test) = test.iter().find(|test| needs_masks && !test.is_good() && test.masks.is_empty()) {
-            return Err(Error::file(&test.path, without_mask(test, &truth)));
+            return Err(Error::file(&test.path, without_mask(test, &truth, &skipped)));
         }
         if let Some(mask) = others.first() {
             return Err(Error::file(mask, reason_of_other(mask, &truth, &folder)));
@@ -124,12 +124,12 @@ fn reason_of_other(mask: &Path, truth: &Path, folder: &Path) -> String {
     }
 }
 
-fn without_mask(test: &TestImage, truth: &Path) -> String {
+fn without_mask(test: &TestImage, truth: &Path, skipped: &[Skipped]) -> String {
     let mask = test.output(truth, "_mask.png");
-    match mask.is_file() {
-        true => format!("the mask {} of this defect image is a result of this program, or cannot be used", mask.display()),
-        false => format!("this defect image has no mask {}", mask.display()),
+    if let Some(hidden) = skipped.iter().find(|one| mask.starts_with(&one.path)) {
+        return format!("the mask {} of this defect image cannot be used: {hidden}", mask.display());
     }
+    format!("this defect image has no mask {}", mask.display())
 }
 
 /// The masks of all kinds.

@@ -26,6 +26,9 @@ pub struct Skipped {
     pub file: String,
     /// Why it cannot be used.
     pub reason: String,
+    /// The path itself, because the text of a part is not always a part of the text of the whole.
+    #[serde(skip)]
+    pub(super) path: PathBuf,
 }
 
 impl Skipped {
@@ -33,18 +36,19 @@ impl Skipped {
     pub fn new(path: &Path, error: &Error) -> Self {
         let text = error.to_string();
         let reason = text.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&text).to_owned();
-        Self { file: shown(path.as_os_str()), reason }
+        Self { file: shown(path.as_os_str()), reason, path: path.to_owned() }
     }
 
     /// The same with paths below `root` written as `name` and the rest, so that they do not depend on the place of the folder.
     #[must_use]
     pub(super) fn below(self, root: &Path, name: &str) -> Self {
         let [from, to] = [root, Path::new(name)].map(|path| path.join("").display().to_string());
-        let shorten = |text: &str| match text.strip_prefix(&from) {
-            Some(rest) => format!("{to}{rest}"),
-            None => text.to_owned(),
+        let reason = self.reason.strip_prefix(&from).map_or_else(|| self.reason.clone(), |rest| format!("{to}{rest}"));
+        let path = match self.path.strip_prefix(root) {
+            Ok(rest) if rest != Path::new("") => Path::new(name).join(rest),
+            _ => self.path,
         };
-        Self { file: shorten(&self.file), reason: shorten(&self.reason) }
+        Self { file: shown(path.as_os_str()), reason, path }
     }
 }
 
@@ -96,8 +100,8 @@ pub fn warn_of_skipped(place: impl fmt::Display, skipped: &[Skipped], used: usiz
 pub struct Listing {
     /// Files with the extension of an image, in the order of their paths without extension.
     pub images: Vec<PathBuf>,
-    /// Folders that cannot be listed or that a link leads to once more, links in a circle or out of the folder upwards, and
-    /// pictures that are results of this program.
+    /// Folders that cannot be listed or are reached a second time through a link, links in a circle or out of the folder
+    /// upwards, and pictures that are results of this program.
     pub skipped: Vec<Skipped>,
 }
 
@@ -303,8 +307,45 @@ mod tests {
         let skipped: Vec<&str> = found.skipped.iter().map(|one| one.file.rsplit_once('/').unwrap().1).collect();
         assert_eq!(skipped, ["above", "up", "back", "same"]);
         let reasons: Vec<&str> = found.skipped.iter().map(|one| one.reason.as_str()).collect();
-        let (held, listed) = ("is a link to a folder that holds this one", "is a link to a folder that is listed already");
+        let (held, listed) = ("is a link to a folder that holds this one", "is reached a second time, through a link");
         assert_eq!(reasons, [held, held, held, listed], "what is beside the folder does not belong to it");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_has_its_own_name_whatever_links_lead_to_it() {
+        use std::os::unix::fs::symlink;
+        let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        file(folder.path(), "zzz/deep/a.png");
+        file(other.path(), "far/b.png");
+        symlink("zzz", folder.path().join("aaa")).unwrap();
+        symlink("zzz/deep", folder.path().join("bbb")).unwrap();
+        symlink(folder.path().join("zzz"), other.path().join("back")).unwrap();
+        symlink(other.path().join("far"), folder.path().join("link")).unwrap();
+        symlink(other.path(), folder.path().join("longer")).unwrap();
+        let found = Listing::of(folder.path()).unwrap();
+        assert_eq!(names(folder.path(), &found), ["link/b.png", "zzz/deep/a.png"]);
+        let skipped: Vec<String> = found.skipped.into_iter().map(|one| one.below(folder.path(), "").to_string()).collect();
+        let wanted =
+            ["aaa", "bbb", "longer/back", "longer/far"].map(|name| format!("{name}: is reached a second time, through a link"));
+        assert_eq!(skipped, wanted);
+        assert_eq!(list_images(folder.path()).unwrap().len(), 2);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_name_of_a_skipped_file_does_not_depend_on_the_place_of_its_folder() {
+        use std::os::unix::ffi::OsStrExt;
+        let path = |bytes: &[u8]| Path::new(OsStr::from_bytes(bytes)).to_owned();
+        for root in [&b"/data/cloth"[..], b"/da\\ta/cloth", b"/d\xaa/cloth", b"/d\\xff/\\cloth"] {
+            for (name, text) in [(&b"a.png"[..], "a.png"), (b"a\\b.png", "a\\b.png"), (b"\xff\\.png", "\\xff\\\\.png")] {
+                let (root, name) = (path(root), path(name));
+                let file = root.join(&name);
+                let one = Skipped::new(&file, &Error::file(&file, "is empty"));
+                assert_eq!(one.clone().below(&root, "").to_string(), format!("{text}: is empty"), "{}", root.display());
+                assert_eq!(one.below(&root, "masks").file, format!("masks/{text}"), "{}", root.display());
+            }
+        }
     }
 
     #[test]

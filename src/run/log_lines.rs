@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 pub(super) const LONGEST: u64 = 4 << 30;
 
 /// Longest line of a log, in bytes; one of a step has some two hundred.
-const LONGEST_LINE: u64 = 1 << 20;
+pub(super) const LONGEST_LINE: u64 = 1 << 20;
 
 /// Numbers of damaged lines in a warning.
 const NAMED: usize = 5;

@@ -1,11 +1,13 @@
 //! What a run may replace in its folder: a config and a log that a run has written. A config of the user is kept.
 
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::config::Config;
+use super::log_lines::{LONGEST, LONGEST_LINE};
 use super::{CONFIG_FILE, LOG_FILE};
 use crate::data::write_bytes;
 use crate::disk::bounded;
@@ -129,19 +131,19 @@ fn is_of_a_run(text: &str, complete: &str, resume: bool) -> bool {
     text == complete || (resume && !text.contains('#') && keys(text) == keys(complete))
 }
 
-/// What a line of a log has: its step, and one of these.
+/// What a line of a log has: its step, and one of these, unless it is of a kind that only a later version knows.
 #[derive(Deserialize)]
 struct Line {
     #[serde(rename = "step")]
-    _step: IgnoredAny,
+    _step: u64,
     loss: Option<IgnoredAny>,
     validation: Option<IgnoredAny>,
     warning: Option<IgnoredAny>,
 }
 
 impl Line {
-    fn is_of_a_log(line: &[u8]) -> bool {
-        serde_json::from_slice(line).is_ok_and(|own: Self| own.loss.or(own.validation).or(own.warning).is_some())
+    fn is_of_known_kind(&self) -> bool {
+        self.loss.is_some() || self.validation.is_some() || self.warning.is_some()
     }
 }
 
@@ -149,15 +151,29 @@ fn check_log(path: &Path) -> Result<()> {
     if !path.is_file() {
         return Ok(());
     }
-    let bytes = bounded::read(path, bounded::TEXT)?;
-    // A crash can cut off the last line.
-    let lines = bytes.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n"));
-    let is_cut = |line: &[u8]| !line.ends_with(b"\n") && !line.starts_with(b"{");
-    let is_foreign = bytes.split_inclusive(|&byte| byte == b'\n').next_back().is_some_and(is_cut);
-    if is_foreign || (path.is_symlink() && !bytes.is_empty()) || lines.into_iter().any(|line| !Line::is_of_a_log(line)) {
+    let (file, length) = bounded::open(path, LONGEST)?;
+    let is_own = is_log(BufReader::new(file)).map_err(|error| Error::read(path, error))?;
+    if !is_own || (path.is_symlink() && length > 0) {
         return Err(Error::file(path, format!("is no log of a run, and a run would empty it; {REMEDY}")));
     }
     Ok(())
+}
+
+/// Whether all lines are of a log, and one of them of a kind that this version knows; there may be no line at all.
+fn is_log(mut text: impl BufRead) -> io::Result<bool> {
+    let (mut line, mut is_empty, mut is_known) = (Vec::new(), true, false);
+    loop {
+        line.clear();
+        let length = (&mut text).take(LONGEST_LINE).read_until(b'\n', &mut line)?;
+        if !line.ends_with(b"\n") {
+            // A crash can cut off the last line.
+            let is_cut = length == 0 || (line.starts_with(b"{") && (length as u64) < LONGEST_LINE);
+            return Ok(is_cut && (is_empty || is_known));
+        }
+        let Ok(own) = serde_json::from_slice::<Line>(&line) else { return Ok(false) };
+        is_known |= own.is_of_known_kind();
+        is_empty = false;
+    }
 }
 
 #[cfg(test)]
@@ -238,16 +254,21 @@ mod tests {
         }
     }
 
+    /// A step, and a line of a kind from the future.
+    const LATER: &str = "{\"step\":1,\"loss\":0.5}\n{\"step\":2,\"something\":{\"new\":1}}\n";
+
     #[test]
     fn a_log_is_known_by_its_lines() {
         let folder = tempfile::tempdir().unwrap();
         let (out, config) = (folder.path(), Config::default());
         let write = |text: &str| std::fs::write(out.join(LOG_FILE), text).unwrap();
-        for text in ["", "{\"step\":1,\"loss\":0.5}\n", "{\"step\":1,\"warning\":1}\n{\"st"] {
+        for text in ["", "{\"step\":1,\"loss\":0.5}\n", "{\"step\":1,\"warning\":1}\n{\"st", LATER] {
             write(text);
             check_own_files(&config, out, false, None).unwrap();
         }
-        for text in ["my log\n", "my log", "{\"step\":1,\"loss\":1}\nmine\n", "{\"a\":1}\n", "{\"step\":1,\"mine\":2}\n"] {
+        let endless = format!("{{{}", " ".repeat(LONGEST_LINE as usize));
+        let foreign = ["my log\n", "my log", "{\"step\":1,\"loss\":1}\nmine\n", "{\"a\":1}\n", "{\"step\":1,\"mine\":2}\n"];
+        for text in foreign.into_iter().chain([&endless[..], "{\"step\":1,\"mine\":2}\n{\"st"]) {
             write(text);
             assert!(refused(&config, out).contains("log.jsonl: is no log of a run"), "{text}");
             check_own_files(&config, out, true, None).unwrap();

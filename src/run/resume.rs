@@ -40,6 +40,14 @@ pub fn has_checkpoint(folder: &Path) -> bool {
     [CHECKPOINT_FILE, PREVIOUS_FILE].iter().any(|name| folder.join(name).exists())
 }
 
+/// The `train.steps` of the run in a folder, if a config with `steps` is of this run before it was lengthened; else `steps`. A
+/// config of the user stays as it is when a run is lengthened.
+pub fn steps_now(folder: &Path, steps: u64) -> u64 {
+    // What is wrong with a checkpoint is said when it is continued from.
+    let of_run = usable(folder).ok().filter(|(found, _)| found.was_lengthened_from(steps));
+    of_run.map_or(steps, |(_, known)| known.train.steps)
+}
+
 /// How the steps of a run are made, from the first on.
 pub(super) struct History {
     /// What they are computed with, each once in a row.
@@ -92,8 +100,12 @@ pub(super) fn find(config: &Config, out: &Path, start: Start) -> Result<Option<F
             }
             let path = out.join(if found.damage.is_some() { PREVIOUS_FILE } else { CHECKPOINT_FILE });
             // Only on the command line, because it is easily left over in a file.
-            let longer = known.train.steps < config.train.steps && differences.len() == 1;
-            let hint = if longer { format!("; --steps {} lengthens the run", config.train.steps) } else { String::new() };
+            let hint = match (known.train.steps, config.train.steps) {
+                _ if differences.len() > 1 => String::new(),
+                (then, now) if then < now => format!("; --steps {now} lengthens the run"),
+                (then, now) if found.was_lengthened_from(now) => format!("; --steps {then} continues the lengthened run"),
+                _ => String::new(),
+            };
             Err(Error::file(path, format!("was made with another config: {}{hint}", differences.join("; "))))
         }
     }
@@ -143,6 +155,10 @@ fn read(path: &Path) -> Result<(Checkpoint, Config)> {
 }
 
 impl Found {
+    fn was_lengthened_from(&self, steps: u64) -> bool {
+        self.checkpoint.lengthened.iter().any(|earlier| earlier.from == steps)
+    }
+
     /// Says that the last checkpoint is damaged, puts it aside, and the one before in its place, so that the next one does not
     /// drive out the good one.
     ///

@@ -156,11 +156,33 @@ fn pictures_in_subfolders_are_read_and_linked_folders_that_are_passed_over_are_n
         let ran = scratch.succeeds("detect --model run/model.safetensors --out found cloth/test/good");
         let found = ["linked", "twice"].map(|name| scratch.path(format!("found/{name}/more/000.json")).exists());
         assert_eq!(found, [true, false], "the first link is followed");
-        for (name, words) in [("above", "holds this one"), ("twice", "is listed already")] {
-            let warning = format!("cloth/test/good/{name}: is a link to a folder that {words}, so it is passed over");
+        for (name, words) in
+            [("above", "is a link to a folder that holds this one"), ("twice", "is reached a second time, through a link")]
+        {
+            let warning = format!("cloth/test/good/{name}: {words}, so it is passed over");
             assert!(ran.err.contains(&warning), "{}", ran.err);
         }
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_missing_mask_is_explained_by_what_hides_it() {
+    let scratch = Scratch::new();
+    let folder = scratch.path("cloth/ground_truth/stain");
+    fs::rename(&folder, scratch.path("masks")).unwrap();
+    let text = scratch.refuses(EVALUATE);
+    assert!(text.ends_with("this defect image has no mask cloth/ground_truth/stain/000_mask.png"), "{text}");
+    std::os::unix::fs::symlink("stain", &folder).unwrap();
+    let text = scratch.refuses(EVALUATE);
+    let start = "cloth/test/stain/000.png: the mask cloth/ground_truth/stain/000_mask.png of this defect image cannot be used: \
+                 cloth/ground_truth/stain: cannot be read: ";
+    assert!(text.starts_with(start), "{text}");
+    fs::remove_file(&folder).unwrap();
+    fs::create_dir(&folder).unwrap();
+    std::os::unix::fs::symlink("000_mask.png", folder.join("000_mask.png")).unwrap();
+    let text = scratch.refuses(EVALUATE);
+    assert!(text.contains("cannot be used: cloth/ground_truth/stain/000_mask.png: cannot be read: "), "{text}");
 }
 
 #[test]

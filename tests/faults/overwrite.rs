@@ -111,6 +111,11 @@ fn a_run_keeps_the_config_and_the_log_of_the_user() {
     assert!(refused.starts_with("own/config.toml: has other settings than this run"), "{refused}");
     let refused = scratch.refuses(&format!("{train} --steps 3 --overwrite"));
     assert!(refused.starts_with("own/config.toml: is an input with other settings than this run"), "{refused}");
+    for option in ["", " --overwrite"] {
+        // Before there are images to time it with.
+        let refused = scratch.refuses(&format!("train --config own/config.toml --data none --out own --budget 9{option}"));
+        assert!(refused.starts_with("own/config.toml: ") && refused.ends_with(" (--budget chooses train.steps)"), "{refused}");
+    }
     scratch.write("own/log.jsonl", "my log\n");
     scratch.succeeds(&format!("{train} --overwrite"));
     assert_eq!(scratch.read("own/config.toml"), text.as_bytes());
@@ -133,6 +138,21 @@ fn a_run_with_a_config_of_the_user_is_lengthened_and_resumed_with_options() {
     let warning = "own/config.toml: stays as it is, with train.steps = 4, and the run has 7 now; change it there";
     assert!(ran.err.contains(warning), "{}", ran.err);
     assert_eq!(scratch.read("own/config.toml"), text.as_bytes());
+    // It goes on with the steps that it has now, with and without a budget.
+    let weights = scratch.read("own/model.safetensors");
+    scratch.succeeds("train --data cloth --out own --resume");
+    scratch.succeeds(&format!("{train} --resume --budget 9"));
+    assert!(scratch.read("own/model.safetensors") == weights && scratch.read("own/config.toml") == text.as_bytes());
+    let refused = scratch.refuses(&format!("{train} --resume"));
+    assert!(refused.ends_with("train.steps is 7 there and 4 now; --steps 7 continues the lengthened run"), "{refused}");
+    // Not with any other number.
+    scratch.write("own/config.toml", text.replace("steps = 4", "steps = 5"));
+    let refused = scratch.refuses("train --data cloth --out own --resume");
+    assert!(refused.ends_with("train.steps is 7 there and 5 now"), "{refused}");
+    // What is read is an input, named or not.
+    scratch.write("own/config.toml", text.replace("[model]", "seed = 9\n[model]"));
+    let refused = scratch.refuses("train --data cloth --out own --resume --seed 0 --overwrite");
+    assert!(refused.starts_with("own/config.toml: is an input with other settings than this run"), "{refused}");
     // One of another run is replaced on request.
     scratch.write("own/config.toml", "# my notes\nseed = 9\n");
     let resume = "train --config c.toml --data cloth --out own --resume --steps 7";

@@ -66,7 +66,7 @@ impl<'a> Collector<'a> {
     fn skip(&mut self, picture: &Picture, error: &Error) -> Result<()> {
         self.bar.suspend(|| note(format_args!("error: {error}")));
         self.folder.clear(&picture.name)?;
-        let Skipped { file, reason } = Skipped::new(&picture.path, error);
+        let Skipped { file, reason, .. } = Skipped::new(&picture.path, error);
         self.rows.push(Row { name: picture.name.clone(), image: file, result: Err(reason) });
         Ok(())
     }
