@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::backend::Storage;
 use crate::data::lock_folder;
-use crate::disk::bounded;
+use crate::disk::{bounded, refused_link};
 use crate::ops::Backend;
 use crate::report::training::{Status, is_training_page};
 use crate::{Error, Result};
@@ -166,7 +166,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 fn has_page(arguments: &Arguments) -> Result<bool> {
     let path = arguments.out.join(PAGE_FILE);
     let is_own = path.is_file() && bounded::read(&path, bounded::TEXT).is_ok_and(|bytes| is_training_page(&bytes));
-    match arguments.watch && path.exists() && !is_own && !arguments.overwrite {
+    let is_foreign = arguments.watch && path.exists() && !is_own;
+    match is_foreign && !arguments.overwrite {
+        _ if is_foreign && path.is_symlink() => Err(refused_link(&path)),
         true => Err(Error::file(path, "is no page of a training; choose another --out, or pass --overwrite to replace it")),
         false => Ok(is_own),
     }

@@ -92,7 +92,7 @@ impl GenerateOptions {
 pub fn generate(out: &Path, options: &GenerateOptions) -> Result<PathBuf> {
     let target = free_target(out, options)?;
     // A folder that was there stays, even if it is empty.
-    let _new = if out.exists() { None } else { Some(Unfinished::if_empty(out)?) };
+    let _new = if out.is_dir() { None } else { Some(Unfinished::if_empty(out)?) };
     draft_and_rename(out, &target, options).map(|()| target)
 }
 

@@ -23,7 +23,7 @@ pub use file::{check_output_file, followed};
 pub use folder::{check_output_folder, files_below, make_folder};
 pub use lock::{FolderLock, has_lock_file, lock_folder, wait_for_folder};
 pub use missing::hint;
-pub use outputs::{LONGEST_NAME, Outputs};
+pub use outputs::{LONGEST_NAME, Outputs, refused_link};
 pub use real::RealPaths;
 pub use record::RECORD;
 pub use results::Results;

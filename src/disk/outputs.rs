@@ -124,7 +124,13 @@ impl Outputs {
         if path.canonicalize().is_ok_and(|path| self.inputs.contains(&path)) {
             return Err(Error::file(path, "is an input, and the output would replace it; choose another place for the output"));
         }
-        if self.overwrite || self.is_own(path)? {
+        if self.is_own(path)? {
+            return Ok(());
+        }
+        if path.is_symlink() {
+            return Err(refused_link(path));
+        }
+        if self.overwrite {
             return Ok(());
         }
         let command = self.command();
@@ -287,6 +293,15 @@ impl Outputs {
         let parts: Vec<&[u8]> = name.components().map(|part| part.as_os_str().as_encoded_bytes()).collect();
         Sha256::new_with_prefix(parts.join(&b'/')).chain_update(b"\0")
     }
+}
+
+/// A link in the place of an output leads out of the folder, perhaps to an input that the command finds in a folder.
+pub fn refused_link(path: &Path) -> Error {
+    let target = std::fs::read_link(path).unwrap_or_default();
+    let target = target.display();
+    let reason =
+        format!("is a link to {target}, which would be replaced; remove the link, or choose another place for the output");
+    Error::file(path, reason)
 }
 
 #[cfg(test)]

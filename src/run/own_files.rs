@@ -10,7 +10,7 @@ use super::config::Config;
 use super::log_lines::{LONGEST, LONGEST_LINE};
 use super::{CONFIG_FILE, LOG_FILE};
 use crate::data::write_bytes;
-use crate::disk::bounded;
+use crate::disk::{bounded, refused_link};
 use crate::error::{Error, Result};
 
 const REMEDY: &str = "choose another --out, or pass --overwrite to replace it";
@@ -28,6 +28,7 @@ pub fn check_own_files(config: &Config, out: &Path, resume: bool, overwrite: Opt
             let reason = "is an input with other settings than this run, which would replace it; change them there, or choose another --out";
             Err(Error::file(path, reason))
         }
+        Some(_) if path.is_symlink() => Err(refused_link(&path)),
         Some(_) => Ok(()),
     })
 }

@@ -258,7 +258,7 @@ fn every_command_ends_in_order() {
             "all/cloth/seed-0/model.safetensors",
             "interrupted; the same command continues\n",
             "all",
-            Some(&["cloth"]),
+            Some(&["cloth", "plan.json"]),
         ),
     ];
     for (command, awaited, line, folder, left) in table {

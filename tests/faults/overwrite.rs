@@ -228,3 +228,37 @@ fn a_demo_removes_only_what_a_demo_wrote() {
     }
     scratch.succeeds("demo --out demo --steps 2 --overwrite");
 }
+
+/// A link may lead to an input that the command finds in a folder, or to anything of the user's.
+#[cfg(unix)]
+#[test]
+fn what_a_link_in_place_of_an_output_leads_to_is_never_replaced() {
+    let scratch = Scratch::new();
+    let image = scratch.read("cloth/test/good/000.png");
+    let model = "--model run/model.safetensors";
+    for (command, name) in [
+        ("compare run run --out new".to_owned(), "index.html"),
+        (format!("evaluate {model} --data cloth --out new"), "metrics.json"),
+        (format!("evaluate {model} --data cloth --out other --maps new"), "cloth/test/good/000.npy"),
+        (format!("figures {model} --data cloth --only roc --out new"), "roc.svg"),
+        (format!("detect {model} --out new cloth/test/good"), "000.json"),
+        (format!("detect {model} --out new cloth/test/good"), "results.csv"),
+        ("data preview --data cloth --config c.toml --out new/a.png".to_owned(), "a.png"),
+        ("train --config c.toml --data cloth --out new".to_owned(), "log.jsonl"),
+        ("train --config c.toml --data cloth --out new".to_owned(), "config.toml"),
+        ("train --config c.toml --data cloth --out new --watch".to_owned(), "training.html"),
+        ("train --config c.toml --data cloth --out new --dry-run".to_owned(), "first_batch.png"),
+    ] {
+        let link = scratch.path("new").join(name);
+        std::fs::create_dir_all(link.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(scratch.path("cloth/test/good/000.png"), &link).unwrap();
+        for overwrite in ["", " --overwrite"] {
+            let ran = scratch.run(&format!("{command}{overwrite}"));
+            assert_eq!(ran.code, 1, "{command}{overwrite}: {}", ran.err);
+            let is_said = ["is a link to ", "is an input, "].iter().any(|words| ran.err.contains(words));
+            assert!(overwrite.is_empty() || is_said, "{command}: {}", ran.err);
+            assert!(scratch.read("cloth/test/good/000.png") == image && link.is_symlink(), "{command}{overwrite}");
+        }
+        std::fs::remove_dir_all(scratch.path("new")).unwrap();
+    }
+}
