@@ -36,7 +36,8 @@ const ENCODING: usize = 4;
 pub(super) const READ_FORMATS: &str = "PNG, JPEG, TIFF, BMP, WebP and PNM";
 
 /// Extensions of the formats that are read, in lower case.
-pub(super) const READ: [&str; 12] = ["png", "jpg", "jpeg", "tif", "tiff", "bmp", "webp", "pnm", "pbm", "pgm", "ppm", "pam"];
+pub(super) const READ: [&str; 17] =
+    ["png", "apng", "jpg", "jpeg", "jpe", "jfif", "jif", "tif", "tiff", "bmp", "dib", "webp", "pnm", "pbm", "pgm", "ppm", "pam"];
 
 /// Reads an image file as `[height, width, 3]`; grey images get three equal channels.
 ///

@@ -50,3 +50,16 @@ fn upper_case_extensions_are_images_and_masks_for_every_command() {
     let found: serde_json::Value = serde_json::from_str(&found).unwrap();
     assert_eq!(found["pixel_auroc"], scratch.json("upper/metrics.json")["pixel_auroc"]);
 }
+
+#[test]
+fn rarer_extensions_of_the_formats_are_images_too() {
+    let scratch = Scratch::new();
+    let png = scratch.read("cloth/test/good/000.png");
+    let image = read_image(&scratch.path("cloth/test/good/000.png")).unwrap();
+    let jpeg = encode_jpeg(&image, 90).unwrap();
+    for (name, bytes) in [("a.jfif", &jpeg), ("b.JPE", &jpeg), ("c.jif", &jpeg), ("d.apng", &png), ("e.Dib", &png)] {
+        scratch.write(format!("in/{name}"), bytes);
+    }
+    let ran = scratch.succeeds("detect --model run/model.safetensors --out found in");
+    assert_eq!(ran.out.lines().count(), 5, "{}", ran.out);
+}
