@@ -36,7 +36,29 @@ pub(crate) fn zeros<T: Copy + Default, S: IntoDimension>(shape: S) -> Result<Arr
 /// # Errors
 /// Too little memory.
 pub(crate) fn copied<T: Copy, D: Dimension>(view: &ArrayView<'_, T, D>) -> Result<Array<T, D>> {
-    collected(view.raw_dim(), view.len(), view.iter().copied())
+    mapped(view, |value| value)
+}
+
+/// A function of each value, in rows.
+///
+/// # Errors
+/// Too little memory.
+pub(crate) fn mapped<T: Copy, U, D: Dimension>(view: &ArrayView<'_, T, D>, of: impl Fn(T) -> U) -> Result<Array<U, D>> {
+    let all = each(view, of)?;
+    Array::from_shape_vec(view.raw_dim(), all).map_err(|error| Error::shape("array", error))
+}
+
+/// The same as a list. Values that lie one after the other, as in most arrays, are not looked for one by one.
+///
+/// # Errors
+/// Too little memory.
+pub(crate) fn each<T: Copy, U, D: Dimension>(view: &ArrayView<'_, T, D>, of: impl Fn(T) -> U) -> Result<Vec<U>> {
+    let mut all = reserved(view.len())?;
+    match view.as_slice() {
+        Some(values) => all.extend(values.iter().map(|&value| of(value))),
+        None => all.extend(view.iter().map(|&value| of(value))),
+    }
+    Ok(all)
 }
 
 /// The rows of one array with those of another of the same width behind them.
@@ -80,6 +102,8 @@ mod tests {
     fn copies_and_joins_keep_the_order_of_rows() {
         let whole = array![[1, 2, 3], [4, 5, 6]];
         assert_eq!(copied(&whole.slice(s![.., 1..])).unwrap(), array![[2, 3], [5, 6]]);
+        assert_eq!(mapped(&whole.view(), |value| -value).unwrap(), -&whole);
+        assert_eq!(each(&whole.t(), |value| 2 * value).unwrap(), [2, 8, 4, 10, 6, 12]);
         assert_eq!(joined(&whole, &whole.slice(s![1.., ..])).unwrap(), array![[1, 2, 3], [4, 5, 6], [4, 5, 6]]);
         assert_eq!(joined(&zeros::<i32, _>((0, 3)).unwrap(), &whole.view()).unwrap(), whole);
         assert!(joined(&whole, &whole.slice(s![.., 1..])).is_err());

@@ -15,7 +15,7 @@ use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, ImageFormat};
 use ndarray::{Array, Axis, Dimension};
 
-use super::arrays::reserved;
+use super::arrays::{each, reserved};
 use super::decode::{self, MAX_PIXELS, Samples};
 use super::image::{Image, Plane, image, sides};
 use super::levels::Levels;
@@ -182,14 +182,15 @@ fn encode<D: Dimension>(values: &Array<f32, D>, colour: ExtendedColorType) -> Re
 /// left to it.
 fn to_bytes<D: Dimension>(values: &Array<f32, D>) -> Result<Vec<u8>> {
     reserved::<u8>(values.len().saturating_mul(ENCODING))?;
-    let mut bytes = reserved(values.len())?;
-    bytes.extend(values.iter().map(|&value| to_byte(value)));
-    Ok(bytes)
+    each(&values.view(), to_byte)
 }
 
 /// The 8-bit value of `v` in [0, 1]: `round(255 v)`, clamped; NaN becomes 0.
 pub(crate) fn to_byte(v: f32) -> u8 {
-    (v * 255.0).round() as u8
+    let value = v * 255.0;
+    // As `round`, which is a call into a library where the processor need not have an instruction for it.
+    let below = value as u8;
+    below.saturating_add(u8::from(value - f32::from(below) >= 0.5))
 }
 
 fn read_samples(path: &Path) -> Result<Samples> {
@@ -244,6 +245,11 @@ mod tests {
         }
         for byte in 0..=255_u8 {
             assert_eq!(to_byte(f32::from(byte) / 255.0), byte);
+        }
+        // As the function of the library, also next to halves.
+        let halves = (0..=255).map(|byte| (byte as f32 + 0.5) / 255.0).flat_map(|half| [half.next_down(), half, half.next_up()]);
+        for value in halves.chain((-1000..=1000).map(|k| k as f32 / 777.0)) {
+            assert_eq!(to_byte(value), (value * 255.0).round() as u8, "{value}");
         }
     }
 

@@ -7,8 +7,8 @@
 
 use ndarray::{Axis, s};
 
-use super::arrays::{copied, zeros};
-use super::image::{Image, check_size, sides};
+use super::arrays::{copied, reserved, zeros};
+use super::image::{Image, check_size, image, row_major, sides};
 use crate::error::{Error, Result};
 
 /// Columns whose weights are in memory at a time.
@@ -30,33 +30,53 @@ pub fn resize(image: &Image, height: usize, width: usize) -> Result<Image> {
 }
 
 /// Resizes every row of an image.
-fn to_width(image: &Image, width: usize) -> Result<Image> {
-    let (height, old_width, _) = image.dim();
-    let mut resized: Image = zeros((height, width, 3))?;
+fn to_width(old: &Image, width: usize) -> Result<Image> {
+    let (height, old_width, _) = old.dim();
+    let (values, mut new) = (row_major(old), black(height * width)?);
+    let (old, _) = values.as_chunks();
     for start in (0..width).step_by(TOGETHER) {
         let end = (start + TOGETHER).min(width);
         let windows: Vec<Window> = (start..end).map(|x| Window::triangle(old_width, width, x)).collect();
-        let mut part = resized.slice_mut(s![.., start..end, ..]);
-        for (old, mut new) in image.outer_iter().zip(part.outer_iter_mut()) {
-            for ((x, c), value) in new.indexed_iter_mut() {
-                *value = windows[x].sum(|i| old[[i, c]]);
+        for (old, new) in old.chunks_exact(old_width).zip(new.chunks_exact_mut(width)) {
+            for (window, pixel) in windows.iter().zip(&mut new[start..end]) {
+                let mut sum = [0.0; 3];
+                window.weighted(old.iter()).for_each(|(weight, pixel)| add(&mut sum, weight, pixel));
+                *pixel = sum.map(|value| value as f32);
             }
         }
     }
-    Ok(resized)
+    image(height, width, new.into_flattened())
 }
 
 /// Resizes every column of an image.
-fn to_height(image: &Image, height: usize) -> Result<Image> {
-    let (old_height, width, _) = image.dim();
-    let mut resized: Image = zeros((height, width, 3))?;
-    for (y, mut row) in resized.outer_iter_mut().enumerate() {
-        let window = Window::triangle(old_height, height, y);
-        for ((x, c), value) in row.indexed_iter_mut() {
-            *value = window.sum(|i| image[[i, x, c]]);
+fn to_height(old: &Image, height: usize) -> Result<Image> {
+    let (old_height, width, _) = old.dim();
+    let (values, mut new) = (row_major(old), black(height * width)?);
+    let (old, _) = values.as_chunks();
+    for start in (0..width).step_by(TOGETHER) {
+        let columns = start..(start + TOGETHER).min(width);
+        let mut sums = vec![[0.0; 3]; columns.len()];
+        for (y, new) in new.chunks_exact_mut(width).enumerate() {
+            sums.fill([0.0; 3]);
+            let window = Window::triangle(old_height, height, y);
+            for (weight, row) in window.weighted(old.chunks_exact(width)) {
+                sums.iter_mut().zip(&row[columns.clone()]).for_each(|(sum, pixel)| add(sum, weight, pixel));
+            }
+            new[columns.clone()].iter_mut().zip(&sums).for_each(|(pixel, sum)| *pixel = sum.map(|value| value as f32));
         }
     }
-    Ok(resized)
+    image(height, width, new.into_flattened())
+}
+
+/// So many black pixels.
+fn black(pixels: usize) -> Result<Vec<[f32; 3]>> {
+    let mut all = reserved(pixels)?;
+    all.resize(pixels, [0.0; 3]);
+    Ok(all)
+}
+
+fn add(sum: &mut [f64; 3], weight: f64, pixel: &[f32; 3]) {
+    sum.iter_mut().zip(pixel).for_each(|(sum, &value)| *sum += weight * f64::from(value));
 }
 
 /// The `height x width` pixels whose first row is `top` and first column `left`.
@@ -120,8 +140,9 @@ impl Window {
         Self { first, weights: raw.iter().map(|weight| weight / total).collect() }
     }
 
-    fn sum(&self, value: impl Fn(usize) -> f32) -> f32 {
-        self.weights.iter().enumerate().map(|(k, weight)| weight * f64::from(value(self.first + k))).sum::<f64>() as f32
+    /// The inputs in the window with their weights.
+    fn weighted<T>(&self, inputs: impl Iterator<Item = T>) -> impl Iterator<Item = (f64, T)> {
+        self.weights.iter().copied().zip(inputs.skip(self.first))
     }
 }
 

@@ -13,7 +13,7 @@ use super::scores::ImageScores;
 use super::settings::{Calibration, DetectionConfig, Interval, Settings, Smoothing, Source, Thresholds, quantile};
 use super::tiling::Tiling;
 use crate::backend::Real;
-use crate::data::arrays::{reserved, zeros};
+use crate::data::arrays::{each, reserved, zeros};
 use crate::data::{Image, MAX_PIXELS, Plane, crop, image, pad_reflect, plane, row_major};
 use crate::error::{Error, Result};
 use crate::model::{Architecture, Inference, Parameters, WeightFile};
@@ -291,8 +291,7 @@ impl<B: Backend> Detector<B> {
         if residual.iter().any(|value| !value.is_finite()) {
             return Err(Error::argument("the network's output is not finite"));
         }
-        let mut values = reserved(residual.len())?;
-        values.extend(residual.iter().map(|&value| B::Elem::of(value)));
+        let values = each(&residual.view(), B::Elem::of)?;
         let difference = self.backend.upload(&values)?;
         let spec = BoxAverageSpec::new(&Shape::new(&[1, height, width])?, window, repeats)?;
         let mut average = self.backend.alloc(height * width)?;

@@ -7,7 +7,7 @@ use super::metrics::{Metrics, Score, resize_bilinear};
 use super::regions::{Region, RegionScan};
 use super::scores::ImageScores;
 use super::settings::{Settings, Source};
-use crate::data::arrays::collected;
+use crate::data::arrays::mapped;
 use crate::data::{Image, Plane, resize};
 use crate::error::Result;
 
@@ -135,7 +135,7 @@ impl Examination {
         let score = inspection.scores.get(which);
         Ok(Self {
             regions: regions.finish(),
-            mask: collected(heatmap.raw_dim(), heatmap.len(), heatmap.iter().map(|&value| is_marked(value)))?,
+            mask: mapped(&heatmap.view(), is_marked)?,
             reconstruction: resize(&inspection.reconstruction, height, width)?,
             scores: inspection.scores,
             anomalous: cutoffs.verdict(score),

@@ -62,7 +62,8 @@ pub(super) fn swap(written: Vec<Written>, obsolete: &[PathBuf]) -> Result<()> {
     let (mut files, mut done) = (written.into_iter(), Vec::new());
     // Made last and thus dropped first: files that are dropped need the list, too.
     let _list = held();
-    for path in files.as_slice().iter().rev().map(|file| &file.path).chain(obsolete) {
+    let old = files.as_slice().iter().rev().filter(|file| !file.is_new).map(|file| &file.path);
+    for path in old.chain(obsolete) {
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::write(path, error)),
             _ => {}
@@ -79,6 +80,8 @@ pub(super) fn swap(written: Vec<Written>, obsolete: &[PathBuf]) -> Result<()> {
 pub(super) struct Written {
     temporary: Temporary,
     path: PathBuf,
+    /// Whether there was nothing at the path when the file was begun.
+    is_new: bool,
 }
 
 impl Written {
@@ -105,7 +108,13 @@ impl Written {
             return Err(Error::file(&path, format!("cannot be written: there is no folder {}", folder.display())));
         }
         let temporary = temporary_file(folder).map_err(|error| Error::write(&path, error))?;
-        Ok(Self { temporary, path })
+        Ok(Self { temporary, path, is_new: false })
+    }
+
+    /// The same where the caller has found nothing at the path, in a folder that there is. The system is asked no more.
+    pub(super) fn begin_new(path: &Path) -> Result<Self> {
+        let temporary = temporary_file(folder_of(path)).map_err(|error| Error::write(path, error))?;
+        Ok(Self { temporary, path: path.to_owned(), is_new: true })
     }
 
     /// The path that the file will get.

@@ -1,7 +1,6 @@
 //! A file that a command writes piece by piece.
 
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
-use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
@@ -19,9 +18,9 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// An empty one for the file `path`. Its digest begins with `hash`.
-    pub(super) fn begin(path: &Path, hash: Sha256) -> Result<Self> {
-        Ok(Self { written: Written::begin(path)?, hash, waiting: Vec::new() })
+    /// An empty one. Its digest begins with `hash`.
+    pub(super) fn new(written: Written, hash: Sha256) -> Self {
+        Self { written, hash, waiting: Vec::new() }
     }
 
     /// The file with all of its bytes, and its digest.

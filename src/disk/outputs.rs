@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -111,16 +111,30 @@ impl Outputs {
     /// # Errors
     /// It is an input or no regular file, or this command did not write it; a name that is too long.
     pub fn check(&self, path: &Path) -> Result<()> {
+        self.is_free(path).map(drop)
+    }
+
+    /// The same; whether there is nothing at the path, not even a link.
+    fn is_free(&self, path: &Path) -> Result<bool> {
         let name = path.file_name().map_or(0, |name| name.len());
         if name > LONGEST_NAME {
             let reason = format!("cannot be written: the name has {name} bytes, and a file name may have {LONGEST_NAME}");
             return Err(Error::file(path, reason));
         }
         // One question for a file that is not there, as most are not.
-        let Ok(about) = path.metadata() else { return Ok(()) };
+        if path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+            return Ok(true);
+        }
+        let Ok(about) = path.metadata() else { return Ok(false) };
         if !about.is_file() {
             return Err(Error::file(path, "cannot be written: it exists and is not a regular file"));
         }
+        self.check_owner(path)?;
+        Ok(false)
+    }
+
+    /// Checks that a file that is there may be replaced.
+    fn check_owner(&self, path: &Path) -> Result<()> {
         if path.canonicalize().is_ok_and(|path| self.inputs.contains(&path)) {
             return Err(Error::file(path, "is an input, and the output would replace it; choose another place for the output"));
         }
@@ -180,9 +194,10 @@ impl Outputs {
     /// # Errors
     /// As [`check`](Self::check), or the file cannot be created.
     pub fn draft(&self, path: &Path) -> Result<Draft> {
-        self.check(path)?;
+        let is_free = self.is_free(path)?;
         self.make_folder(folder_of(path))?;
-        Draft::begin(path, self.begun(path))
+        let written = if is_free { Written::begin_new(path) } else { Written::begin(path) };
+        Ok(Draft::new(written?, self.begun(path)))
     }
 
     /// Replaces files as [`replace_together`](Self::replace_together) does, by drafts that are complete.

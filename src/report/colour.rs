@@ -2,8 +2,8 @@
 
 use ndarray::{Array2, Axis, Zip, aview1};
 
-use crate::data::arrays::copied;
-use crate::data::{Image, Plane, sides};
+use crate::data::arrays::reserved;
+use crate::data::{Image, Plane, image, row_major, sides};
 use crate::error::{Error, Result};
 
 /// "Inferno" by Nathaniel Smith and Stéfan van der Walt (2015, matplotlib, released under CC0), at 0, 0.1, …, 1.
@@ -100,25 +100,25 @@ pub fn grey(plane: &Plane) -> Image {
     paint(plane, |value| [if value.is_nan() { 0.0 } else { value.clamp(0.0, 1.0) }; 3])
 }
 
-/// The heat of `plane` over `image` in grey; its opacity grows with the value.
+/// The heat of `plane` over `picture` in grey; its opacity grows with the value.
 ///
 /// # Errors
-/// `image` and `plane` differ in size.
-pub fn overlay(image: &Image, plane: &Plane, scale: Scale) -> Result<Image> {
-    let ((height, width), (h, w)) = (sides("overlay", image)?, plane.dim());
+/// `picture` and `plane` differ in size; too little memory.
+pub fn overlay(picture: &Image, plane: &Plane, scale: Scale) -> Result<Image> {
+    let ((height, width), (h, w)) = (sides("overlay", picture)?, plane.dim());
     if (height, width) != (h, w) {
         return Err(Error::shape("overlay", format!("image is {height}x{width}, plane is {h}x{w}")));
     }
-    let mut result = copied(&image.view())?;
-    Zip::from(result.lanes_mut(Axis(2))).and(plane).for_each(|mut pixel, &value| {
-        let grey = luminance([0, 1, 2].map(|c| pixel[c]));
-        let place = scale.place(value);
+    let heated = |pixel: [f32; 3], value: f32| {
+        let (grey, place) = (luminance(pixel), scale.place(value));
         let alpha = OVERLAY_OPACITY * if place.is_nan() { 1.0 } else { place };
-        for (channel, heat) in pixel.iter_mut().zip(heat(place)) {
-            *channel = (1.0 - alpha) * grey + alpha * heat;
-        }
-    });
-    Ok(result)
+        heat(place).map(|heat| (1.0 - alpha) * grey + alpha * heat)
+    };
+    let (colours, values) = (row_major(picture), row_major(plane));
+    let (pixels, _) = colours.as_chunks();
+    let mut result = reserved(pixels.len())?;
+    result.extend(pixels.iter().zip(&*values).map(|(&pixel, &value)| heated(pixel, value)));
+    image(height, width, result.into_flattened())
 }
 
 /// Relative luminance of an RGB pixel by ITU-R BT.709, on the stored (gamma-encoded) values.

@@ -216,6 +216,11 @@ impl Samples {
             ));
         }
         let mut pixels = reserved(3 * height * width, [height, width])?;
+        if self.is_plain() {
+            let colours: [f32; 256] = std::array::from_fn(|value| Kind::U8.relative(&[value as u8], white));
+            pixels.extend(self.raw.iter().map(|&value| colours[usize::from(value)]));
+            return Ok(pixels);
+        }
         let mut values = [0.0; 5];
         for (row, column) in (0..height).flat_map(|row| (0..width).map(move |column| (row, column))) {
             let [row, column] = self.orientation.stored(self.stored, [row, column]);
@@ -227,6 +232,12 @@ impl Samples {
             pixels.extend(self.blended(&values, background));
         }
         Ok(pixels)
+    }
+
+    /// Whether each sample is a colour as it is, as in most pictures.
+    fn is_plain(&self) -> bool {
+        let is_rgb = self.colour == Colour::Rgb && self.channels == 3 && self.alpha.is_none();
+        is_rgb && self.kind == Kind::U8 && self.orientation == Orientation::UPRIGHT
     }
 
     /// One pixel over a background b; straight alpha a gives `a v + (1 - a) b`, colours multiplied by it `v + (1 - a) b`.
@@ -274,6 +285,16 @@ mod tests {
             assert_eq!(samples.over_black().unwrap(), [seen; 3], "{alpha:?}");
         }
         assert_eq!(pixels(Colour::Cmyk, None, &[0.0, 0.5, 1.0, 0.5]), [0.5, 0.25, 0.0]);
+    }
+
+    #[test]
+    fn plain_colours_are_those_of_pictures_with_more_samples() {
+        let bytes: Vec<u8> = (0..=u8::MAX).flat_map(|value| [value, value.wrapping_mul(7), 255 - value]).collect();
+        let covered = bytes.chunks(3).flat_map(|colours| [colours, &[9]].concat()).collect();
+        let samples = |raw| Samples::new([16, 16], Colour::Rgb, None, Kind::U8, raw);
+        let (plain, other) = (samples(bytes), samples(covered).with_channels(4));
+        assert!(plain.is_plain() && !other.is_plain());
+        assert_eq!(plain.over_white(0.0).unwrap(), other.over_white(0.0).unwrap());
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, Axis, Ix2};
+use ndarray::{Array2, Axis};
 
 use crate::backend::Real;
 use crate::data::Plane;
-use crate::data::arrays::{collected, copied};
+use crate::data::arrays::{copied, reserved};
 use crate::error::{Error, Result};
 
 /// The input of an output row or column: the position between `low` and `high` at fraction `weight`.
@@ -37,13 +37,41 @@ pub fn resize_bilinear<T: Real>(map: &Array2<T>, height: usize, width: usize) ->
 pub fn resize_bilinear_rows<T: Real>(map: &Array2<T>, (height, width): (usize, usize), rows: Range<usize>) -> Result<Array2<T>> {
     check_sides(map, height, width)?;
     let (taps_of_rows, columns) = (taps(map.nrows(), height, rows.clone()), taps(map.ncols(), width, 0..width));
-    let resized = |row: &Tap, column: &Tap| {
-        let value = |y: u32, x: u32| map[[y as usize, x as usize]].f64();
-        let along = |y: u32| mix(value(y, column.low), value(y, column.high), column.weight);
-        T::of(mix(along(row.low), along(row.high), row.weight))
-    };
-    let of_row = |row| columns.iter().map(move |column| resized(row, column));
-    collected(Ix2(rows.len(), width), rows.len() * width, taps_of_rows.iter().flat_map(of_row))
+    let mut resized = reserved(rows.len() * width)?;
+    let (mut low, mut high) = (Stretched::new(width)?, Stretched::new(width)?);
+    for row in taps_of_rows {
+        // Going down, the lower neighbour becomes the upper one.
+        if high.row == Some(row.low) {
+            std::mem::swap(&mut low, &mut high);
+        }
+        low.read(map, row.low, &columns);
+        high.read(map, row.high, &columns);
+        resized.extend(low.values.iter().zip(&high.values).map(|(&low, &high)| T::of(mix(low, high, row.weight))));
+    }
+    Array2::from_shape_vec((rows.len(), width), resized).map_err(|error| Error::shape("resize", error))
+}
+
+/// A row of a map that has its new width.
+struct Stretched {
+    row: Option<u32>,
+    values: Vec<f64>,
+}
+
+impl Stretched {
+    fn new(width: usize) -> Result<Self> {
+        Ok(Self { row: None, values: reserved(width)? })
+    }
+
+    /// Holds this row from now on.
+    fn read<T: Real>(&mut self, map: &Array2<T>, row: u32, columns: &[Tap]) {
+        if self.row.replace(row) == Some(row) {
+            return;
+        }
+        let old = map.row(row as usize);
+        let value = |x: u32| old[x as usize].f64();
+        self.values.clear();
+        self.values.extend(columns.iter().map(|column| mix(value(column.low), value(column.high), column.weight)));
+    }
 }
 
 /// Resizes a mask to `height` x `width` by nearest neighbour with half-pixel centres: output pixel `i` reads pixel

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::overlay::outlined;
-use crate::data::arrays::collected;
+use crate::data::arrays::mapped;
 use crate::data::{Image, encode_mask_png, encode_png};
 use crate::detect::Examination;
 use crate::disk::npy;
@@ -63,10 +63,7 @@ impl Part {
                 let scale = Scale::for_heatmap(&found.heatmap, found.cutoffs.pixel.map(|threshold| threshold.value));
                 encode_png(&overlay(image, &found.heatmap, scale)?)
             }
-            Self::Mask => {
-                let values = found.mask.iter().map(|&marked| f32::from(marked));
-                encode_mask_png(&collected(found.mask.raw_dim(), found.mask.len(), values)?)
-            }
+            Self::Mask => encode_mask_png(&mapped(&found.mask.view(), f32::from)?),
             Self::Overlay => encode_png(&outlined(image, &found.mask)?),
             Self::Reconstruction => encode_png(&found.reconstruction),
         }
