@@ -148,6 +148,9 @@ fn a_huge_header_is_rejected_before_decoding() {
     read_image(&saved(folder.path(), "b.png", &none)).unwrap_err();
 }
 
+/// What a format is called, and names and first bytes of files of it.
+type Foreign<'a> = (&'a str, &'a [(&'a str, &'a [u8])]);
+
 #[test]
 fn files_that_are_not_images_are_reported() {
     let folder = tempfile::tempdir().unwrap();
@@ -155,8 +158,7 @@ fn files_that_are_not_images_are_reported() {
     assert!(reason(&saved(folder.path(), "b.png", b"hello, world")).starts_with("is not an image"));
     let tiff = fixture::picture::strip(fixture::picture::fields(1, 1, 8, 1, 1), vec![9]);
     let dicom = [&[0; 128][..], b"DICM"].concat();
-    // What a format is called, and names and first bytes of files of it.
-    let others: [(&str, &[(&str, &[u8])]); 15] = [
+    let others: [Foreign<'_>; 15] = [
         ("a GIF", &[("c.png", b"GIF89a......")]),
         ("a JPEG 2000", &[("a.jp2", b"\0\0\0\x0cjP  \r\n\x87\n"), ("a.j2k", b"\xff\x4f\xff\x51\0\x2f")]),
         ("a JPEG XL", &[("a.jxl", b"\xff\x0a....")]),
