@@ -82,10 +82,10 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
     let detector = Detector::read(backend, &out.join(MODEL_FILE))?;
     let report = evaluate_detector(&detector, &category, Resolution::Native, || ())?;
     let run = page::Run { loss: page::loss_curve(&out.join(MODEL_FILE)), wall: Some(start.elapsed()) };
-    let mut files = page::files(out, &detector, &category, &report, &run)?;
+    let mut files = page::files(out, &detector, (&category, &report), Vec::new(), &run)?;
     files.push(report.file(out)?);
     outputs.replace_together(&files, &[])?;
-    evaluate::print(&evaluate::results(&detector, &report), false)?;
+    evaluate::print(&report, &evaluate::results(&detector, &report), false)?;
     say(format_args!("{:.0} s; open {}", start.elapsed().as_secs_f64(), out.join("index.html").display()))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -2,17 +2,17 @@ use std::path::{Path, PathBuf};
 
 use crate::Result;
 use crate::data::{
-    Category, Dataset, Image, Plane, SkippedShare, TestImage, check_output_file, check_output_folder, doubt_about_levels,
-    warn_of_skipped,
+    Category, Dataset, Image, Plane, TestImage, check_output_file, check_output_folder, doubt_about_levels, warn_of_skipped,
 };
 use crate::detect::{Detector, Resolution, Source};
 use crate::disk::Outputs;
 use crate::ops::Backend;
-use crate::report::results::{self, Results};
+use crate::report::results::Results;
 use crate::run::{
-    CalibrationImages, Config, EvaluationReport, METRICS_FILE, Measured, MetricsFile, PartialReport, TestSet,
-    check_evaluation_memory, evaluate_test_set,
+    CalibrationImages, Config, METRICS_FILE, Measured, MetricsFile, TestReport, TestSet, check_evaluation_memory,
+    evaluate_test_set,
 };
+use serde::Serialize;
 
 use super::device::{DeviceOption, on_device};
 use super::images::TestFolders;
@@ -22,8 +22,8 @@ use super::tiles::TileOptions;
 use super::{page, progress};
 
 /// Why nothing is said about false alarms and misses.
-const NO_THRESHOLD: &str =
-    "the model has no image threshold, so neither false alarms nor misses can be counted; --calibrate DIR sets one";
+const NO_THRESHOLD: &str = "the model has no image threshold, so neither false alarms nor misses can be counted, and there is no page; \
+    --calibrate DIR sets one";
 
 /// Arguments of `evaluate`.
 #[derive(clap::Args)]
@@ -114,13 +114,18 @@ fn evaluate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
     maps.iter().try_for_each(MapFolder::settle)?;
     bar.finish_and_clear();
     match &measured {
-        Measured::Complete(report) => conclude(arguments, &outputs, (&detector, category, report))?,
-        Measured::Partial(report) => conclude_partly(arguments, &outputs, &test_set, report)?,
+        Measured::Complete(report) => conclude(arguments, &outputs, &detector, (&test_set, report))?,
+        Measured::Partial(report) => conclude(arguments, &outputs, &detector, (&test_set, report))?,
     }
     if let Some(folder) = maps.filter(|_| !arguments.reporting.json) {
         say(format_args!("wrote {} maps as .tiff and .npy below {}", category.test.len(), folder.path().display()))?;
     }
     Ok(())
+}
+
+/// The fingerprint of the images that the model was trained on, if it is known.
+fn trained_on(detector: &Detector<impl Backend>) -> Option<&str> {
+    detector.settings().provenance.as_ref()?.images.as_deref()
 }
 
 /// Gives a detector the settings of the command, and lists the images that will set its thresholds, if any will.
@@ -138,15 +143,22 @@ fn prepare<'a>(
     }
     arguments.tiles.apply(detector)?;
     let folder = arguments.calibrate.as_deref();
-    folder.map(|folder| CalibrationImages::list(folder, listed).map(|images| (folder, images))).transpose()
+    let trained_on = trained_on(detector);
+    folder.map(|folder| CalibrationImages::list(folder, listed, trained_on).map(|images| (folder, images))).transpose()
+}
+
+/// Warns of files that cannot be used, and of masks that mark nothing.
+pub fn warn_of_files(test_set: &TestSet, data: &Dataset) {
+    warn_of_skipped(data, &test_set.category.skipped, test_set.category.test.len());
+    if let Some(black) = test_set.black_masks() {
+        log::warn!("{data}: {black}");
+    }
 }
 
 /// Warns of files that cannot be used, of images that the model was trained on, and of images that are nearly black.
 fn warn_of_images(test_set: &TestSet, data: &Dataset, detector: &Detector<impl Backend>) -> Result<()> {
-    let category = &test_set.category;
-    warn_of_skipped(data, &category.skipped, category.test.len());
-    let trained_on = detector.settings().provenance.as_ref().and_then(|own| own.images.as_deref());
-    if trained_on.map_or(Ok(false), |fingerprint| test_set.was_trained_on(fingerprint))? {
+    warn_of_files(test_set, data);
+    if trained_on(detector).map_or(Ok(false), |fingerprint| test_set.was_trained_on(fingerprint))? {
         log::warn!("{data}: the good test images are those that the model was trained on, so new ones may get more false alarms");
     } else if let Some(seen) = test_set.seen_in_training() {
         log::warn!("{data}: {seen}; metrics say less about new images then");
@@ -157,48 +169,36 @@ fn warn_of_images(test_set: &TestSet, data: &Dataset, detector: &Detector<impl B
     Ok(())
 }
 
-/// Writes and prints the metrics, and writes the page.
-fn conclude(
+/// Writes and prints what the test set defines, says what it lacks, and writes the page. If there is no page, there is also none
+/// of an earlier evaluation.
+fn conclude<M: Serialize>(
     arguments: &Arguments,
     outputs: &Outputs,
-    (detector, category, report): (&Detector<impl Backend>, &Category, &EvaluationReport),
+    detector: &Detector<impl Backend>,
+    (test_set, report): (&TestSet, &TestReport<M>),
 ) -> anyhow::Result<()> {
+    let (data, mut gaps) = (arguments.images.dataset(), test_set.gaps());
+    let of_page = gaps.iter().cloned().chain(test_set.black_masks()).collect();
     let run = page::Run { loss: page::loss_curve(&arguments.model), wall: None };
-    let mut files = page::files(&arguments.out, detector, category, report, &run)?;
+    let mut files = page::files(&arguments.out, detector, (&test_set.category, report), of_page, &run)?;
+    let has_page = !files.is_empty();
+    gaps.extend((!has_page).then(|| NO_THRESHOLD.to_owned()));
+    gaps.iter().for_each(|gap| note(format_args!("{data}: {gap}")));
+    let obsolete: Vec<PathBuf> = page::FILES.iter().filter(|_| !has_page).map(|name| arguments.out.join(name)).collect();
     files.push(report.file(&arguments.out)?);
-    outputs.replace_together(&files, &[])?;
-    print(&results(detector, report), arguments.reporting.json)?;
+    outputs.replace_together(&files, &obsolete)?;
+    print(report, &results(detector, report), arguments.reporting.json)?;
     if arguments.reporting.json {
         return Ok(());
     }
-    say(format_args!("wrote {} and index.html", arguments.out.join(METRICS_FILE).display()))
-}
-
-/// Writes and prints what an incomplete test set defines, and says what it lacks. There is no page of it, also none of an earlier
-/// evaluation.
-fn conclude_partly(arguments: &Arguments, outputs: &Outputs, test_set: &TestSet, report: &PartialReport) -> anyhow::Result<()> {
-    outputs.replace_together(&[report.file(&arguments.out)?], &page::FILES.map(|name| arguments.out.join(name)))?;
-    let (data, mut gaps) = (arguments.images.dataset(), test_set.counts.gaps(&test_set.category));
-    gaps.extend(report.image_threshold.is_none().then(|| NO_THRESHOLD.to_owned()));
-    gaps.iter().for_each(|gap| note(format_args!("{data}: {gap}")));
-    if arguments.reporting.json {
-        return output::say_json(report);
-    }
-    output::print(results::partial_table(report, output::screen()))?;
-    if let Some(share) = SkippedShare::new(&report.skipped, report.images.len()) {
-        say(format_args!("{share}."))?;
-    }
-    if let Some(threshold) = &report.image_threshold {
-        threshold.sentences().iter().try_for_each(say)?;
-    }
-    say(&report.protocol)?;
-    say(format_args!("wrote {}", arguments.out.join(METRICS_FILE).display()))
+    let page = if has_page { " and index.html" } else { "" };
+    say(format_args!("wrote {}{page}", arguments.out.join(METRICS_FILE).display()))
 }
 
 /// Takes the thresholds from the normal images of a folder.
 fn calibrate(detector: &mut Detector<impl Backend>, folder: &Path, images: &CalibrationImages) -> Result<()> {
     if images.source == Source::TrainingFolder {
-        let reason = "in train/good, where the network may have been trained on them";
+        let reason = "in train/good or copies of its images, where the network may have been trained on them";
         log::warn!("{}: all images are {reason}, so the rate of false alarms to expect is unknown", folder.display());
     }
     let bar = progress::image_bar(images.len());
@@ -209,19 +209,19 @@ fn calibrate(detector: &mut Detector<impl Backend>, folder: &Path, images: &Cali
 }
 
 /// The evaluation of a detector, judged by the detector's own score and threshold.
-pub fn results<'a>(detector: &Detector<impl Backend>, report: &'a EvaluationReport) -> Results<'a> {
+pub fn results<'a, M: Serialize>(detector: &Detector<impl Backend>, report: &'a TestReport<M>) -> Results<'a> {
     let threshold = detector.cutoffs().image.map(|threshold| threshold.value);
-    Results { report, score: detector.settings().detection.score, threshold }
+    Results::new(report, detector.settings().detection.score, threshold)
 }
 
 /// Prints metrics and protocol, as text or as JSON.
-pub fn print(results: &Results<'_>, json: bool) -> anyhow::Result<()> {
+pub fn print<M: Serialize>(report: &TestReport<M>, results: &Results<'_>, json: bool) -> anyhow::Result<()> {
     if json {
-        return output::say_json(results.report);
+        return output::say_json(report);
     }
     output::print(results.table(output::screen()))?;
     for note in results.notes() {
         say(note)?;
     }
-    say(&results.report.protocol)
+    say(results.protocol)
 }

@@ -207,11 +207,14 @@ fn category(arguments: &Arguments) -> Result<Input<(PathBuf, Category)>> {
     let listed = data.test_set()?;
     let (_, settings) = weights(model)?;
     check_evaluation_memory(&listed, arguments.resolution, Some(&settings.preparation))?;
-    let TestSet { category, counts, .. } = TestSet::read(listed)?;
-    warn_of_skipped(&data, &category.skipped, category.test.len());
-    Ok(match counts.defines_all_metrics() {
-        true => Ok((model.clone(), category)),
-        false => Err(format!("{data}: {}", counts.gaps(&category).join("; "))),
+    let test_set = TestSet::read(listed)?;
+    warn_of_skipped(&data, &test_set.category.skipped, test_set.category.test.len());
+    Ok(match test_set.counts.defines_all_metrics() {
+        true => Ok((model.clone(), test_set.category)),
+        false => {
+            let gaps: Vec<String> = test_set.gaps().into_iter().chain(test_set.black_masks()).collect();
+            Err(format!("{data}: {}", gaps.join("; ")))
+        }
     })
 }
 

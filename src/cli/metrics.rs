@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-use crate::data::{TestImage, warn_of_skipped};
+use crate::data::TestImage;
 use crate::detect::metrics::Score;
 use crate::detect::{Resolution, TOP_SHARE, is_share};
 use crate::disk::hint;
@@ -57,8 +57,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Error::file(&arguments.maps, format!("there is no such folder, or it is a file{}", hint(&arguments.maps)))
     );
     check_evaluation_memory(&listed, arguments.resolution, None)?;
-    let TestSet { category, .. } = TestSet::read(listed)?;
-    warn_of_skipped(&data, &category.skipped, category.test.len());
+    let test_set = TestSet::read(listed)?;
+    evaluate::warn_of_files(&test_set, &data);
+    let category = test_set.category;
     let score = arguments.score;
     let (resolution, kind) = (arguments.resolution, (score, arguments.top_share));
     let file = |test: &TestImage| map_file(&arguments.maps, test);
@@ -68,7 +69,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         true => evaluate_maps(&category, resolution, kind, |test| read_map::<f64>(&file(test))),
         false => evaluate_maps(&category, resolution, kind, |test| read_map::<f32>(&file(test))),
     }?;
-    evaluate::print(&Results { report: &report, score, threshold: None }, arguments.json)
+    evaluate::print(&report, &Results::new(&report, score, None), arguments.json)
 }
 
 /// The map of a test image: NAME.npy, or NAME_map.npy as `detect` calls it.

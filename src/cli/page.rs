@@ -10,7 +10,8 @@ use crate::report::colour::Scale;
 use crate::report::example::{Example, figure};
 use crate::report::page::{Page, Section};
 use crate::report::results::Results;
-use crate::run::{EvaluationReport, LOG_FILE, Log, LogLine};
+use crate::run::{EvaluationReport, LOG_FILE, Log, LogLine, TestReport};
+use serde::Serialize;
 
 /// Maximum numbers of mistakes and of other examples on a page.
 const MAX_MISTAKES: usize = 10;
@@ -55,29 +56,33 @@ pub fn write(
     report: &EvaluationReport,
     run: &Run,
 ) -> Result<()> {
-    outputs.replace_together(&files(outputs.folder(), detector, category, report, run)?, &[])
+    outputs.replace_together(&files(outputs.folder(), detector, (category, report), Vec::new(), run)?, &[])
 }
 
-/// Paths and contents of `figure.png` and `index.html`; none without thresholds.
+/// Paths and contents of `figure.png` and `index.html`; none without thresholds. `gaps` says what the test set lacks.
 ///
 /// # Errors
 /// An example cannot be read.
-pub fn files(
+pub fn files<M: Serialize>(
     out: &Path,
     detector: &Detector<impl Backend>,
-    category: &Category,
-    report: &EvaluationReport,
+    (category, report): (&Category, &TestReport<M>),
+    gaps: Vec<String>,
     run: &Run,
 ) -> Result<Vec<(PathBuf, Vec<u8>)>> {
-    let cutoffs = detector.cutoffs().or(Cutoffs::best_on_test_set(&report.metrics));
+    let mut results = Results::new(report, detector.settings().detection.score, None);
+    let cutoffs = detector.cutoffs().or(Cutoffs::best_on_test_set(&results.metrics));
     let (Some(image), Some(pixel)) = (cutoffs.image, cutoffs.pixel) else { return Ok(Vec::new()) };
-    let results = Results { report, score: detector.settings().detection.score, threshold: Some(image.value) };
+    results.threshold = Some(image.value);
     let scale = Scale::for_heatmap(&Plane::zeros((1, 1)), Some(pixel.value));
+    let has_masks = category.test.iter().any(|test| !test.masks.is_empty());
     let examined = |index: usize| -> Result<Example> {
         let test = &category.test[index];
         let (image, truth) = test.read(detector.settings().preparation.white_level)?;
         let found = detector.examine_with(&image, cutoffs).map_err(|error| error.in_file(&test.path))?;
-        Ok(Example::new(test, image, &truth, &found, scale))
+        // A good image needs no mask, but without any, black pictures would only look like masks.
+        let is_known = has_masks && (test.is_good() || !test.masks.is_empty());
+        Ok(Example::new(test, image, is_known.then_some(&truth), &found, scale))
     };
     let of_figure = results.of_figure().into_iter().map(examined).collect::<Result<Vec<_>>>()?;
     let figure = encode_png(&figure(&of_figure.iter().collect::<Vec<_>>(), scale, Some(pixel.value))?)?;
@@ -87,6 +92,7 @@ pub fn files(
         title: category.name.clone(),
         subtitle: "What the projection onto normal images changes is anomalous".into(),
         results,
+        gaps,
         facts: facts(detector, run),
         loss: run.loss.clone(),
         threshold_rule: image.origin.to_string(),

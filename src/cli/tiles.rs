@@ -54,12 +54,16 @@ impl TileOptions {
     fn explain(&self, now: Option<&Tiling>, detector: &Detector<impl Backend>) {
         let Some(tiling) = now else { return };
         if !tiling.is_exact() {
+            let (exact, least) = (tiling.exact_overlap(), tiling.exact_tile());
+            let way = match tiling.tile >= least {
+                true => format!("--overlap {exact}"),
+                false => format!("--tile {least} (overlap {exact} px)"),
+            };
             note(format_args!(
-                "Tiles of {} px overlap by {} px, and are blended there. The receptive field of this network needs an overlap of {} px: only with \
-                 that is the result the one of the whole picture.",
-                tiling.tile,
-                tiling.overlap,
-                tiling.exact_overlap()
+                "Tiles of {} px overlap by {} px, and are blended there, so the result depends on them. {way} gives that of the whole picture, and so \
+                 does --tile 0; both need more memory or time. Where that is too much, a larger --overlap helps: 64 px where 360 were needed changed \
+                 the maps of one model by at most 1.7 % of their largest value, no overlap by 24 %. Thresholds must be set with the same tiles.",
+                tiling.tile, tiling.overlap
             ));
         }
         let crop = detector.settings().preparation.size;

@@ -61,7 +61,7 @@ fn validate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
     let TrainingImages { set, held_out, .. } = loaded;
     let ValidationReport { report, defects } = validate_detector(&detector, &held_out, &data.name(), &arguments.out)?;
     let score = detector.settings().detection.score;
-    evaluate::print(&Results { report: &report, score, threshold: None }, arguments.reporting.json)?;
+    evaluate::print(&report, &Results::new(&report, score, None), arguments.reporting.json)?;
     if !arguments.reporting.json {
         say(format_args!("wrote {}; {}", arguments.out.join(METRICS_FILE).display(), counts(&set, &held_out, defects)))?;
     }

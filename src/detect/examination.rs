@@ -1,9 +1,10 @@
+use std::collections::BTreeMap;
 use std::fmt;
 
 use ndarray::Array2;
 
 use super::detector::Inspection;
-use super::metrics::{Metrics, Score, resize_bilinear};
+use super::metrics::{Score, resize_bilinear};
 use super::regions::{Region, RegionScan};
 use super::scores::ImageScores;
 use super::settings::{Settings, Source};
@@ -81,10 +82,10 @@ impl Cutoffs {
     }
 
     /// The thresholds with the largest F1 on a test set. They are optimistic, because they are chosen on the set they are used
-    /// on.
-    pub fn best_on_test_set(metrics: &Metrics) -> Self {
-        let best = |value| Some(Threshold { value, origin: Origin::TestSet });
-        Self { image: best(metrics.image_f1_threshold), pixel: best(metrics.pixel_f1_threshold) }
+    /// on. `metrics` are those that the set defines, by their names in files.
+    pub fn best_on_test_set(metrics: &BTreeMap<String, f64>) -> Self {
+        let best = |name: &str| metrics.get(name).map(|&value| Threshold { value, origin: Origin::TestSet });
+        Self { image: best("image_f1_threshold"), pixel: best("pixel_f1_threshold") }
     }
 
     /// Whether a heatmap value is in the mask: it exceeds the pixel threshold. Without one, none is.

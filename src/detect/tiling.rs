@@ -82,6 +82,12 @@ impl Tiling {
         self.field.overlap()
     }
 
+    /// The smallest tile that overlaps by so much unasked.
+    pub fn exact_tile(&self) -> usize {
+        let least = (self.field.overlap() as f64 / MOST).ceil() as usize;
+        least.max(self.field.least_tile()).next_multiple_of(self.field.alignment)
+    }
+
     /// The dilations of a network whose outer taps had no pixel to see in training crops of this side, so that they still have
     /// their initial weights, but see some in a tile.
     pub fn untrained_dilations(&self, architecture: &Architecture, crop: usize) -> Vec<usize> {
@@ -208,6 +214,12 @@ mod tests {
         assert!(large.is_exact() && large.overlap == large.exact_overlap() && large.overlap.is_multiple_of(8));
         assert!(!small.is_exact() && small.overlap == 16, "{small}");
         assert_eq!(tiling(large.overlap * 4 / 3, None).unwrap().overlap, large.overlap, "three quarters");
+        assert_eq!((small.exact_tile(), large.exact_tile()), (large.overlap * 4 / 3, large.overlap * 4 / 3));
+        let paper = Tiling::new(&Architecture::autoencoder(2, 1).unwrap(), &Residual::default(), 1024, None).unwrap();
+        let least =
+            Tiling::new(&Architecture::autoencoder(2, 1).unwrap(), &Residual::default(), paper.exact_tile(), None).unwrap();
+        let less = Tiling::new(&Architecture::autoencoder(2, 1).unwrap(), &Residual::default(), paper.exact_tile() - 8, None);
+        assert!(!paper.is_exact() && least.is_exact() && !less.unwrap().is_exact(), "{least}");
         assert_eq!(small.to_string(), "tiles of 64 px, overlap 16 px, blended");
         // A residual that looks at its surroundings needs more.
         let network = Architecture::Autoencoder(Autoencoder { model: 2, width: 1, dilations: vec![1] });

@@ -26,6 +26,6 @@ pub use net::Net;
 pub use parameters::{Bound, Parameters};
 pub use plan::{Layer, ParameterSpec, Plan};
 pub use receptive_field::ReceptiveField;
-pub use weights::{MODEL_FILE, WeightFile};
+pub use weights::{MODEL_FILE, WeightFile, weight_digest};
 
 pub(crate) use safetensors_file::{decode_safetensors, decode_values, encode_safetensors};

@@ -114,6 +114,18 @@ impl ContentDigest {
     }
 }
 
+/// The SHA-256 of arrays and of texts about them, whatever their order.
+pub(super) fn digest_of_arrays(arrays: &HashMap<String, ArrayD<f32>>, about: &HashMap<String, String>) -> String {
+    let mut sorted: Vec<_> = arrays.iter().collect();
+    sorted.sort_by_key(|(name, _)| *name);
+    let mut digest = ContentDigest::new(about);
+    for (name, values) in sorted {
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        digest.add(name, Dtype::F32, values.shape(), &bytes);
+    }
+    digest.hex()
+}
+
 /// The values of a tensor, row-major, if they are F16, BF16, F32 or F64.
 pub(crate) fn decode_values(view: &TensorView<'_>) -> Option<Vec<f32>> {
     let bytes = view.data();

@@ -4,6 +4,7 @@ use std::path::Path;
 use ndarray::ArrayD;
 use safetensors::tensor::SafeTensors;
 
+use super::safetensors_file::digest_of_arrays;
 use super::{Architecture, Autoencoder, DILATIONS, ParameterSpec, decode_safetensors, decode_values, encode_safetensors};
 use crate::disk::bounded;
 use crate::error::{Error, Result};
@@ -17,6 +18,17 @@ pub const MODEL_FILE: &str = "model.safetensors";
 
 /// Metadata key of the architecture, as JSON.
 const ARCHITECTURE: &str = "orthoscope.architecture";
+
+/// The first 16 hexadecimal digits of a SHA-256 of a network and its values by name, as in [`WeightFile`], by which other weights
+/// are noticed. Thresholds and other metadata do not count, nor does the device.
+///
+/// # Errors
+/// None that can occur: the architecture is plain text and numbers.
+pub fn weight_digest(architecture: &Architecture, values: &HashMap<String, ArrayD<f32>>) -> Result<String> {
+    let network = serde_json::to_string(architecture).map_err(Error::format)?;
+    let digest = digest_of_arrays(values, &HashMap::from([(ARCHITECTURE.to_owned(), network)]));
+    Ok(digest.chars().take(16).collect())
+}
 
 /// A weight file: safetensors with PyTorch-style names and OIHW convolution weights.
 #[derive(Clone, Debug)]

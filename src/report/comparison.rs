@@ -9,12 +9,14 @@ use super::table::{Column, Screen, Table};
 use crate::data::shown;
 use crate::detect::ObservedRate;
 use crate::error::Result;
-use crate::run::{CONFIG_FILE, ComparedRun, RunResults, differing_keys};
+use crate::run::{CONFIG_FILE, ComparedRun, METRICS_FILE, MODEL_FILE, RunResults, differing_keys};
 use crate::theory::figure::{AxisSpec, Chart, Series};
 
 /// Most runs: as many curves as a chart tells apart.
 pub const MAX_RUNS: usize = 6;
 const LETTERS: [&str; MAX_RUNS] = ["A", "B", "C", "D", "E", "F"];
+/// Stands for what a run does not have.
+const NONE: &str = "–";
 
 /// What is said of intervals, and of numbers without one.
 const NOTES: [&str; 2] = [
@@ -24,6 +26,7 @@ const NOTES: [&str; 2] = [
 ];
 
 /// Rows of text with a heading: the one form of all tables, in a terminal and on the page.
+#[derive(Default)]
 struct Rows {
     title: &'static str,
     headings: Vec<String>,
@@ -42,7 +45,8 @@ impl<'a> Comparison<'a> {
     /// # Errors
     /// A config that cannot be written as TOML.
     pub fn new(runs: &'a [ComparedRun]) -> Result<Self> {
-        let tables = [results(runs), differences(runs), configs(runs)?];
+        let has_results = runs.iter().any(|run| run.results.is_some());
+        let tables = [if has_results { results(runs) } else { Rows::default() }, differences(runs), configs(runs)?];
         Ok(Self { runs, tables: tables.into_iter().filter(|table| !table.rows.is_empty()).collect() })
     }
 
@@ -61,6 +65,8 @@ impl<'a> Comparison<'a> {
     /// What the numbers mean, and what cannot be compared.
     pub fn sentences(&self) -> Vec<String> {
         let mut sentences: Vec<String> = NOTES.map(str::to_owned).into();
+        sentences.extend(lacking_results(self.runs));
+        sentences.extend(self.runs.iter().zip(LETTERS).filter_map(doubt_about_weights));
         sentences.extend(lacking_config(self.runs));
         sentences.extend(protocols_differ(self.runs).then(|| {
             "The protocols of the results differ, so their numbers must not be compared without a thought: see `protocol` in each metrics.json.".to_owned()
@@ -123,24 +129,60 @@ fn name(folder: &Path) -> &str {
 
 fn results(runs: &[ComparedRun]) -> Rows {
     let row = |(run, letter): (&ComparedRun, &str)| {
-        let own = run.results.as_ref()?;
-        let threshold = own.image_threshold.as_ref();
-        let none = || "–".to_owned();
-        let rate = |rate: Option<ObservedRate>| rate.map_or_else(none, in_words);
-        Some(vec![
-            letter.to_owned(),
-            own.image_auroc.map_or_else(none, |auroc| with_interval(auroc, own.placed().and_then(|placed| placed.interval()))),
-            own.pixel_auroc.map_or_else(none, |value| format!("{value:.4}")),
-            own.au_pro.map_or_else(none, |value| format!("{value:.4}")),
-            rate(threshold.and_then(|own| own.false_alarms)),
-            rate(threshold.and_then(|own| own.misses)),
-        ])
+        let cells = run.results.as_ref().map_or_else(|| vec![NONE.to_owned(); 6], cells);
+        [vec![marked(run, letter)], cells].concat()
     };
     Rows {
         title: "Results",
-        headings: ["run", "image AUROC", "pixel AUROC", "AU-PRO", "false alarms", "misses"].map(str::to_owned).into(),
-        rows: runs.iter().zip(LETTERS).filter_map(row).collect(),
+        headings: ["run", "step", "image AUROC", "pixel AUROC", "AU-PRO", "false alarms", "misses"].map(str::to_owned).into(),
+        rows: runs.iter().zip(LETTERS).map(row).collect(),
     }
+}
+
+/// The row of a run's results, without its letter.
+fn cells(own: &RunResults) -> Vec<String> {
+    let threshold = own.image_threshold.as_ref();
+    let none = || NONE.to_owned();
+    let rate = |rate: Option<ObservedRate>| rate.map_or_else(none, in_words);
+    let step = own.weights.as_ref().map(|weights| weights.steps.map_or_else(none, |steps| steps.to_string()));
+    vec![
+        step.unwrap_or_else(|| "unknown".to_owned()),
+        own.image_auroc.map_or_else(none, |auroc| with_interval(auroc, own.placed().and_then(|placed| placed.interval()))),
+        own.pixel_auroc.map_or_else(none, |value| format!("{value:.4}")),
+        own.au_pro.map_or_else(none, |value| format!("{value:.4}")),
+        rate(threshold.and_then(|own| own.false_alarms)),
+        rate(threshold.and_then(|own| own.misses)),
+    ]
+}
+
+/// The letter of a run, with a star if its results are of other weights than it has now.
+fn marked(run: &ComparedRun, letter: &str) -> String {
+    format!("{letter}{}", if run.is_outdated() { "*" } else { "" })
+}
+
+/// What must be known of the weights behind a run's results.
+fn doubt_about_weights((run, letter): (&ComparedRun, &str)) -> Option<String> {
+    let own = run.results.as_ref()?;
+    let Some(measured) = &own.weights else {
+        return Some(format!("The {METRICS_FILE} of {letter} does not say which weights it is of; they may be earlier ones."));
+    };
+    if run.is_outdated() {
+        let now = run.steps_now().map_or_else(|| "an unknown step".to_owned(), |steps| format!("step {steps}"));
+        let way = match &run.weights {
+            Some(_) => {
+                let folder = shown(run.folder.as_os_str());
+                format!(
+                    "the run now has other weights, of {now}: `evaluate --model {folder}/{MODEL_FILE} --out {folder}` with the test set measures these"
+                )
+            }
+            None => format!("its config says {now}"),
+        };
+        return Some(format!("* The metrics of {letter} are of {}, and {way}.", measured.words()));
+    }
+    let (of_weights, of_config) = (measured.steps?, run.config.as_ref()?.train.steps);
+    (of_weights != of_config).then(|| {
+        format!("The weights of {letter}, and with them its metrics, are of step {of_weights}; its train.steps is {of_config}.")
+    })
 }
 
 fn in_words(rate: ObservedRate) -> String {
@@ -154,10 +196,11 @@ fn with_interval(value: f64, interval: Option<[f64; 2]>) -> String {
 
 /// Of every other run from the first one with results.
 fn differences(runs: &[ComparedRun]) -> Rows {
-    let mut with_results = runs.iter().zip(LETTERS).filter_map(|(run, letter)| Some((run.results.as_ref()?, letter)));
+    let mut with_results =
+        runs.iter().zip(LETTERS).filter_map(|(run, letter)| Some((run.results.as_ref()?, marked(run, letter))));
     let first = with_results.next();
-    let row = |(own, letter): (&RunResults, &str)| {
-        let (base, base_letter) = first?;
+    let row = |(own, letter): (&RunResults, String)| {
+        let (base, base_letter) = first.as_ref()?;
         let found = match own.image_auroc.zip(base.image_auroc) {
             _ if !own.has_same_images(base) => "other test images".to_owned(),
             None => "not defined".to_owned(),
@@ -176,19 +219,31 @@ fn differences(runs: &[ComparedRun]) -> Rows {
     }
 }
 
-/// The letters of the runs that have a config, or of those that have none.
-fn letters(runs: &[ComparedRun], with_config: bool) -> Vec<&'static str> {
-    let chosen = runs.iter().zip(LETTERS).filter(|(run, _)| run.config.is_some() == with_config);
-    chosen.map(|(_, letter)| letter).collect()
+/// The letters of chosen runs.
+fn letters(runs: &[ComparedRun], is_chosen: impl Fn(&ComparedRun) -> bool) -> Vec<&'static str> {
+    runs.iter().zip(LETTERS).filter(|(run, _)| is_chosen(run)).map(|(_, letter)| letter).collect()
 }
 
 /// The runs whose settings are not known, in words.
 fn lacking_config(runs: &[ComparedRun]) -> Option<String> {
-    let all = letters(runs, false);
-    let (last, others) = all.split_last()?;
+    let (names, [has, its]) = listed(&letters(runs, |run| run.config.is_none()))?;
+    Some(format!("{names} {has} no {CONFIG_FILE}, so {its} settings are not compared."))
+}
+
+/// The runs without results, in words.
+fn lacking_results(runs: &[ComparedRun]) -> Option<String> {
+    let (names, [has, its]) = listed(&letters(runs, |run| run.results.is_none()))?;
+    Some(format!(
+        "{names} {has} no {METRICS_FILE}, so {its} results are not known; `evaluate --out` with the folder of a run writes it."
+    ))
+}
+
+/// `A, B and C`, with the words that follow; none without letters.
+fn listed(letters: &[&str]) -> Option<(String, [&'static str; 2])> {
+    let (last, others) = letters.split_last()?;
     Some(match others {
-        [] => format!("{last} has no {CONFIG_FILE}, so its settings are not compared."),
-        _ => format!("{} and {last} have no {CONFIG_FILE}, so their settings are not compared.", others.join(", ")),
+        [] => ((*last).to_owned(), ["has", "its"]),
+        _ => (format!("{} and {last}", others.join(", ")), ["have", "their"]),
     })
 }
 
@@ -196,7 +251,7 @@ fn configs(runs: &[ComparedRun]) -> Result<Rows> {
     let rows = differing_keys(runs)?.into_iter().map(|(key, values)| [vec![key], values].concat());
     Ok(Rows {
         title: "Keys of the config that differ",
-        headings: ["key"].into_iter().chain(letters(runs, true)).map(str::to_owned).collect(),
+        headings: ["key"].into_iter().chain(letters(runs, |run| run.config.is_some())).map(str::to_owned).collect(),
         rows: rows.collect(),
     })
 }
@@ -227,6 +282,7 @@ mod tests {
                 losses: Vec::new(),
                 validations: Vec::new(),
                 results: Some(results),
+                weights: None,
             }
         };
         let (with, without) = (|| run(r#""image_auroc": 0.75, "#), || run(""));

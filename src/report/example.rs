@@ -29,13 +29,13 @@ pub struct Example {
     pub heatmap: Image,
     /// The predicted mask in white on black, see [`mask_picture`].
     pub mask: Image,
-    /// The true mask in white on black.
-    pub truth: Image,
+    /// The true mask in white on black; none if it is not known.
+    pub truth: Option<Image>,
 }
 
 impl Example {
     /// A test image with the results of the detector. `scale` is that of the heat colours.
-    pub fn new(test: &TestImage, image: Image, truth: &Plane, found: &Examination, scale: Scale) -> Self {
+    pub fn new(test: &TestImage, image: Image, truth: Option<&Plane>, found: &Examination, scale: Scale) -> Self {
         Self {
             name: test.name(),
             kind: test.defect.clone(),
@@ -46,13 +46,13 @@ impl Example {
             reconstruction: found.reconstruction.clone(),
             heatmap: heatmap(&found.heatmap, scale),
             mask: mask_picture(&found.mask),
-            truth: mask_picture(&truth.mapv(is_anomalous)),
+            truth: truth.map(|truth| mask_picture(&truth.mapv(is_anomalous))),
         }
     }
 
-    /// Input, reconstruction, heatmap, predicted mask, ground truth.
-    pub fn images(&self) -> [&Image; 5] {
-        [&self.input, &self.reconstruction, &self.heatmap, &self.mask, &self.truth]
+    /// Input, reconstruction, heatmap, predicted mask, and the ground truth if it is known.
+    pub fn images(&self) -> Vec<&Image> {
+        [&self.input, &self.reconstruction, &self.heatmap, &self.mask].into_iter().chain(&self.truth).collect()
     }
 
     /// What the image was called.
@@ -71,15 +71,18 @@ impl Example {
     }
 }
 
-/// Examples side by side, with a heat scale that marks the pixel threshold.
+/// Examples side by side, with a heat scale that marks the pixel threshold. There is no column for the ground truth if one of
+/// them has none.
 ///
 /// # Errors
 /// No example.
 pub fn figure(examples: &[&Example], scale: Scale, pixel_threshold: Option<f64>) -> Result<Image> {
     let captions = ["input", "reconstruction", "heatmap", "mask", "ground truth"];
+    let columns = captions.len() - usize::from(examples.iter().any(|example| example.truth.is_none()));
     let mut rows: Vec<FigureRow<'_>> = examples.iter().copied().map(figure_row).collect();
+    rows.iter_mut().for_each(|row| row.images.truncate(columns));
     if let Some(first) = rows.first_mut() {
-        first.captions = captions.map(String::from).into();
+        first.captions = captions[..columns].iter().map(ToString::to_string).collect();
     }
     Figure { rows, heat_scales: vec![HeatScale { column: 2, scale, threshold: pixel_threshold }] }.draw()
 }
@@ -89,6 +92,6 @@ fn figure_row(example: &Example) -> FigureRow<'_> {
         label: example.kind.replace('_', " "),
         note: format!("score {}\n{}", readable(example.score, 3), example.verdict()),
         captions: Vec::new(),
-        images: example.images().into(),
+        images: example.images(),
     }
 }

@@ -19,6 +19,9 @@ const STYLE: &str = include_str!("results.css");
 const METHOD: &str = include_str!("method.html");
 const CITATION: &str = include_str!("citation.html");
 
+/// Four pictures in a row, where no ground truth is known.
+const FOUR: &str = ":root { --columns: 4; }\n";
+
 /// Images narrower than this are enlarged with visible pixels instead of being smoothed.
 const SMALL: usize = 160;
 
@@ -40,6 +43,8 @@ pub struct Page<'a> {
     pub subtitle: String,
     /// Metrics and scores, with the threshold of the verdicts.
     pub results: Results<'a>,
+    /// Sentences on what the test set lacks.
+    pub gaps: Vec<String>,
     /// Names and values that identify the run: config hash, seed, steps, device, wall time, …
     pub facts: Vec<(String, String)>,
     /// Training loss as (step, loss).
@@ -72,7 +77,8 @@ impl Page<'_> {
     /// An image that cannot be written as PNG, with the name of its example.
     pub fn render(&self) -> Result<String> {
         let first = self.first.as_ref().map(|example| self.hero(example)).transpose()?.unwrap_or_default();
-        let sections = self.sections.iter().map(section).collect::<Result<String>>()?;
+        let columns = self.columns();
+        let sections = self.sections.iter().map(|own| section(own, columns)).collect::<Result<String>>()?;
         let body = [
             header(&self.title, &self.subtitle),
             first,
@@ -83,12 +89,19 @@ impl Page<'_> {
             METHOD.to_owned(),
             CITATION.to_owned(),
         ];
-        Ok(document(&self.title, STYLE, &body.concat()))
+        let style = if columns.len() < COLUMNS.len() { format!("{STYLE}{FOUR}") } else { STYLE.to_owned() };
+        Ok(document(&self.title, &style, &body.concat()))
+    }
+
+    /// The columns of pictures; without that of the ground truth if no example has one.
+    fn columns(&self) -> &'static [(&'static str, &'static str)] {
+        let mut examples = self.first.iter().chain(self.sections.iter().flat_map(|section| &section.examples));
+        if examples.any(|example| example.truth.is_some()) { &COLUMNS } else { &COLUMNS[..COLUMNS.len() - 1] }
     }
 
     /// One large example, with formulas below its images and a scale of the heat colours.
     fn hero(&self, example: &Example) -> Result<String> {
-        Ok(format!("<section class=\"hero\">\n{}{}</section>\n", row(example)?, self.colour_bar()))
+        Ok(format!("<section class=\"hero\">\n{}{}</section>\n", row(example, self.columns())?, self.colour_bar()))
     }
 
     /// The metrics, their protocol, and facts about the run.
@@ -98,10 +111,19 @@ impl Page<'_> {
         format!(
             "<section>\n<h2>Results</h2>\n<dl class=\"cards\">\n{cards}</dl>\n\
              {}<p class=\"protocol\"><strong>Protocol.</strong> {}</p>\n{}</section>\n",
-            self.results.notes().iter().map(|note| format!("<p class=\"note\">{}</p>\n", escape(note))).collect::<String>(),
-            escape(&self.results.report.protocol),
+            self.notes().iter().map(|note| format!("<p class=\"note\">{}</p>\n", escape(note))).collect::<String>(),
+            escape(self.results.protocol),
             facts(&self.facts)
         )
+    }
+
+    /// What must be known beside the numbers.
+    fn notes(&self) -> Vec<String> {
+        let sentence = |gap: &String| {
+            let first: String = gap.chars().take(1).flat_map(char::to_uppercase).collect();
+            format!("{first}{}.", gap.chars().skip(1).collect::<String>())
+        };
+        self.gaps.iter().map(sentence).chain(self.results.notes()).collect()
     }
 
     /// A table with a row for each kind of image.
@@ -157,11 +179,11 @@ impl Page<'_> {
 }
 
 /// Examples, one row each, under the column headings.
-fn section(section: &Section) -> Result<String> {
+fn section(section: &Section, columns: &[(&str, &str)]) -> Result<String> {
     let (title, text) = (escape(&section.title), escape(&section.text));
     let heading = |(name, formula): &(&str, &str)| format!("<span>{name}<small>{formula}</small></span>");
-    let headings: String = COLUMNS.iter().map(heading).collect();
-    let rows = section.examples.iter().map(row).collect::<Result<String>>()?;
+    let headings: String = columns.iter().map(heading).collect();
+    let rows = section.examples.iter().map(|example| row(example, columns)).collect::<Result<String>>()?;
     let headings = match rows.is_empty() {
         true => String::new(),
         false => format!("<div class=\"headings\" aria-hidden=\"true\">{headings}</div>\n"),
@@ -171,13 +193,15 @@ fn section(section: &Section) -> Result<String> {
     ))
 }
 
-/// Name, kind, score and verdict of an example, and its five images.
-fn row(example: &Example) -> Result<String> {
+/// Name, kind, score and verdict of an example, and its images in these columns. Words stand for a ground truth that it lacks.
+fn row(example: &Example, columns: &[(&str, &str)]) -> Result<String> {
     let (class, outcome) = example.outcome();
-    let images: Result<String> = COLUMNS.iter().zip(example.images()).map(|(c, p)| image(example, *c, p)).collect();
+    let pictures = example.images();
+    let absent = if pictures.len() < columns.len() { "<p class=\"absent\">no mask</p>\n" } else { "" };
+    let images: Result<String> = columns.iter().zip(pictures).map(|(c, p)| image(example, *c, p)).collect();
     Ok(format!(
         "<article>\n<p class=\"label\"><strong>{}</strong><span>{}</span><span class=\"score\">score {}</span>\
-         <span class=\"verdict {class}\">{outcome}</span></p>\n<div class=\"row\">\n{}</div>\n</article>\n",
+         <span class=\"verdict {class}\">{outcome}</span></p>\n<div class=\"row\">\n{}{absent}</div>\n</article>\n",
         escape(&example.name),
         escape(&example.kind.replace('_', " ")),
         readable(example.score, 3),
@@ -229,7 +253,7 @@ mod tests {
             reconstruction: image(1),
             heatmap: image(2),
             mask: image(3),
-            truth: picture_of(seed + 4, 2, 200),
+            truth: Some(picture_of(seed + 4, 2, 200)),
         }
     }
 
@@ -237,7 +261,8 @@ mod tests {
         Page {
             title: "<capsule> & co".into(),
             subtitle: "a \"quoted\" line".into(),
-            results: Results { report: &REPORT, score: Score::Sum, threshold: Some(7.0) },
+            results: Results::new(&*REPORT, Score::Sum, Some(7.0)),
+            gaps: Vec::new(),
             facts: vec![("seed".into(), "<1>".into())],
             loss: vec![(1, 0.5), (2, 0.25)],
             threshold_rule: "<script>alert(1)</script>".into(),
@@ -274,6 +299,21 @@ mod tests {
         }
         assert_eq!(html.matches(" alt=\"").count(), 20);
         assert_eq!(html.matches("class=\"small\"").count(), 16);
+    }
+
+    #[test]
+    fn a_ground_truth_that_is_not_known_has_no_picture() {
+        let mut page = page();
+        page.sections[0].examples[0].truth = None;
+        page.gaps = vec!["a mask <is> missing".into()];
+        let html = page.render().unwrap();
+        assert_eq!((html.matches("class=\"absent\"").count(), sources(&html).len()), (1, 19));
+        assert!(html.contains("<p class=\"note\">A mask &lt;is&gt; missing.</p>") && !html.contains("--columns: 4"));
+        let own = page.sections[0].examples.iter_mut().chain(&mut page.first);
+        own.for_each(|example| example.truth = None);
+        let html = page.render().unwrap();
+        assert_eq!((html.matches("class=\"absent\"").count(), sources(&html).len()), (0, 16));
+        assert!(html.contains("--columns: 4") && !html.contains("Ground truth") && is_balanced(&html));
     }
 
     #[test]

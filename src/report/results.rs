@@ -1,13 +1,15 @@
 //! The results of an evaluation for the terminal, the figure and the page: which numbers, with how many digits, and which images.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
 
 use super::table::{Column, Screen, Table};
 use super::wrap::wrap;
-use crate::data::{GOOD, SkippedShare};
-use crate::detect::metrics::{Counts, Score, auroc_standard_error};
-use crate::detect::{ObservedRate, ThresholdReport};
-use crate::run::{EvaluationReport, PartialReport};
+use crate::data::{GOOD, Skipped, SkippedShare};
+use crate::detect::metrics::{Counts, Score, auroc_standard_error, by_name, is_of_images};
+use crate::detect::{ImageResult, ObservedRate, ThresholdReport};
+use crate::run::TestReport;
 
 /// Rows of the figure with a defect; one with a good image follows.
 const FIGURE_DEFECTS: usize = 3;
@@ -18,15 +20,33 @@ const SPREAD: &str = "± is one standard error, from the number of images.";
 /// A metric only for comparison with published tables; the page has no card for it.
 const COMPARISON: &str = "AU-PRO-200";
 
-/// An evaluation, with the score and the threshold that classify an image.
-#[derive(Clone, Copy, Debug)]
+/// The metrics of pixels and those that follow the image AUROCs: name in files, label, and what it measures.
+const METRICS: [(&str, &str, &str); 7] = [
+    ("pixel_auroc", "pixel AUROC", "the same for the pixels of all test images"),
+    ("au_pro", "AU-PRO", "mean overlap with each defect region, up to 30\u{a0}% false positives"),
+    ("au_pro_200", COMPARISON, "the common form with 200 thresholds, for comparison only"),
+    ("image_ap", "image AP", "average precision over images"),
+    ("pixel_ap", "pixel AP", "average precision over pixels"),
+    ("image_f1_max", "image F1-max", BEST_F1),
+    ("pixel_f1_max", "pixel F1-max", BEST_F1),
+];
+const BEST_F1: &str = "largest F1 over all thresholds; the threshold is chosen on the test set";
+
+/// An evaluation, with the score and the threshold that classify an image. Metrics that the test set does not define are missing.
+#[derive(Clone, Debug)]
 pub struct Results<'a> {
-    /// Metrics and scores of all images.
-    pub report: &'a EvaluationReport,
+    /// The metrics that are defined, by their names in files.
+    pub metrics: BTreeMap<String, f64>,
+    /// What one must know to compare them with others.
+    pub protocol: &'a str,
     /// The score that is compared with the threshold.
     pub score: Score,
     /// An image is called anomalous if its score exceeds this; without a threshold no image is.
     pub threshold: Option<f64>,
+    by_kind: &'a BTreeMap<String, f64>,
+    image_threshold: Option<&'a ThresholdReport>,
+    images: &'a [ImageResult],
+    skipped: &'a [Skipped],
 }
 
 /// A metric.
@@ -53,40 +73,26 @@ pub struct Kind {
     pub flagged: usize,
 }
 
-/// The metrics and rates of a test set that does not define all of them, as a table for a terminal.
-pub fn partial_table(report: &PartialReport, screen: Screen) -> String {
-    let mut table = Table::new("", [Column::text("metric"), Column::text("value")]);
-    for (name, value) in &report.metrics {
-        table.row([words_of(name), format!("{value:.3}")]);
-    }
-    let threshold = report.image_threshold.as_ref();
-    let rate = |of: fn(&ThresholdReport) -> Option<ObservedRate>| threshold.and_then(of);
-    for (label, rate) in [("false alarms", rate(|own| own.false_alarms)), ("misses", rate(|own| own.misses))] {
-        if let Some(own) = rate {
-            table.row([label.to_owned(), format!("{} of {}: {own}", own.count, own.of)]);
+impl<'a> Results<'a> {
+    /// The results in a report, by this score and threshold.
+    pub fn new<M: Serialize>(report: &'a TestReport<M>, score: Score, threshold: Option<f64>) -> Self {
+        Self {
+            metrics: by_name(&report.metrics),
+            protocol: &report.protocol,
+            score,
+            threshold,
+            by_kind: &report.image_auroc_by_kind,
+            image_threshold: report.image_threshold.as_ref(),
+            images: &report.images,
+            skipped: &report.skipped,
         }
     }
-    table.render(screen)
-}
-
-/// The name of a metric in words, as in the table of a complete evaluation: `image AP` for `image_ap`.
-fn words_of(key: &str) -> String {
-    let word = |word| match word {
-        "auroc" => "AUROC",
-        "ap" => "AP",
-        "f1" => "F1",
-        "au" => "AU",
-        "pro" => "PRO",
-        other => other,
-    };
-    let words: Vec<&str> = key.split('_').map(word).collect();
-    words.join(" ").replace("AU PRO", "AU-PRO").replace("PRO 200", "PRO-200").replace("F1 max", "F1-max")
 }
 
 impl Results<'_> {
     /// Indices of the images whose kind is wanted.
     fn of(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<usize> {
-        (0..self.report.images.len()).filter(|&index| is_wanted(&self.report.images[index].kind)).collect()
+        (0..self.images.len()).filter(|&index| is_wanted(&self.images[index].kind)).collect()
     }
 
     fn counts(&self) -> Counts {
@@ -104,12 +110,12 @@ impl Results<'_> {
     }
 
     fn score_of(&self, index: usize) -> f64 {
-        self.report.images[index].scores.get(self.score)
+        self.images[index].scores.get(self.score)
     }
 
     /// Score of every image, and whether it is anomalous in truth.
     pub fn scores(&self) -> Vec<(f64, bool)> {
-        self.report.images.iter().map(|image| (image.scores.get(self.score), is_defect(&image.kind))).collect()
+        self.images.iter().map(|image| (image.scores.get(self.score), is_defect(&image.kind))).collect()
     }
 
     /// e.g. `sum of the heatmap`, or `sum of the heatmap, relative to normal images`.
@@ -119,54 +125,46 @@ impl Results<'_> {
 
     fn name_of(&self, score: Score) -> String {
         // Only a relative score makes the expected false alarms approximate, and every model with such a score has a threshold.
-        let is_relative = self.report.image_threshold.as_ref().is_some_and(|own| own.is_approximate);
+        let is_relative = self.image_threshold.is_some_and(|own| own.is_approximate);
         format!("{} of the heatmap{}", score.word(), if is_relative { ", relative to normal images" } else { "" })
     }
 
     /// The metrics with as many digits as this number of images justifies, and the image AUROC with its standard error.
     pub fn metrics(&self) -> Vec<Metric> {
-        let metrics = &self.report.metrics;
         let counts = self.counts();
-        let images = self.report.images.len();
-        let (of_image, of_pixel) = (decimals(images), decimals(images) + 1);
-        let aurocs = [
-            (Score::Sum, Some(metrics.image_auroc_sum)),
-            (Score::Max, Some(metrics.image_auroc_max)),
-            (Score::Top, metrics.image_auroc_top),
-        ];
-        let others = aurocs.into_iter().filter(|(score, _)| *score != self.score);
-        let others = others.filter_map(|(score, auroc)| Some((score, auroc?)));
-        let metric = |label: String, value: String, explanation: &str| Metric { label, value, explanation: explanation.into() };
-        let plain = |label: &str, value: f64, decimals: usize, explanation: &str| {
-            metric(label.into(), fraction(value, decimals), explanation)
+        let of_image = decimals(self.images.len());
+        let auroc = |label: String, key: &str, explanation: String| {
+            let value = with_error(*self.metrics.get(key)?, counts);
+            Some(Metric { label, value, explanation })
         };
-        let best_f1 = "largest F1 over all thresholds; the threshold is chosen on the test set";
-        let mut all = vec![metric(
-            "image AUROC".into(),
-            with_error(metrics.image_auroc, counts),
-            "probability that an anomalous image scores higher than a good one, ±\u{a0}one standard error",
-        )];
-        all.extend(others.map(|(other, auroc)| {
+        let own = "probability that an anomalous image scores higher than a good one, ±\u{a0}one standard error";
+        let mut all: Vec<Metric> = auroc("image AUROC".into(), "image_auroc", own.into()).into_iter().collect();
+        let aurocs = [(Score::Sum, "image_auroc_sum"), (Score::Max, "image_auroc_max"), (Score::Top, "image_auroc_top")];
+        all.extend(aurocs.into_iter().filter(|(score, _)| *score != self.score).filter_map(|(other, key)| {
             let explanation = format!("the same for another score: {}", self.name_of(other));
-            metric(format!("image AUROC ({})", other.word()), with_error(auroc, counts), &explanation)
+            auroc(format!("image AUROC ({})", other.word()), key, explanation)
         }));
-        all.extend([
-            plain("pixel AUROC", metrics.pixel_auroc, of_pixel, "the same for the pixels of all test images"),
-            plain("AU-PRO", metrics.au_pro, of_pixel, "mean overlap with each defect region, up to 30\u{a0}% false positives"),
-            plain(COMPARISON, metrics.au_pro_200, of_pixel, "the common form with 200 thresholds, for comparison only"),
-            plain("image AP", metrics.image_ap, of_image, "average precision over images"),
-            plain("pixel AP", metrics.pixel_ap, of_pixel, "average precision over pixels"),
-            plain("image F1-max", metrics.image_f1_max, of_image, best_f1),
-            plain("pixel F1-max", metrics.pixel_f1_max, of_pixel, best_f1),
-        ]);
+        all.extend(METRICS.into_iter().filter_map(|(key, label, explanation)| {
+            let decimals = of_image + usize::from(!is_of_images(key));
+            let value = fraction(*self.metrics.get(key)?, decimals);
+            Some(Metric { label: label.into(), value, explanation: explanation.into() })
+        }));
         all
+    }
+
+    /// A sentence on the metrics of pixels if the masks of the defect images do not define them.
+    fn missing(&self) -> Option<String> {
+        let missing = METRICS.into_iter().filter(|(key, ..)| !is_of_images(key) && !self.metrics.contains_key(*key));
+        let labels: Vec<&str> = missing.map(|(_, label, _)| label).collect();
+        let (last, others) = labels.split_last().filter(|_| !self.of(is_defect).is_empty())?;
+        Some(format!("Not measured, because they need masks that mark the defects: {} and {last}.", others.join(", ")))
     }
 
     /// Rates at the threshold of the model with their intervals: expected false alarms, then the false alarms and misses of this
     /// test set. Nothing without such a threshold, because rates at one that was chosen on the test set say nothing about other
     /// images.
     pub fn rates(&self) -> Vec<Metric> {
-        let Some(threshold) = &self.report.image_threshold else { return Vec::new() };
+        let Some(threshold) = self.image_threshold else { return Vec::new() };
         let metric = |label: &str, value: String, explanation: String| Metric { label: label.into(), value, explanation };
         let expected = threshold.expected_false_alarms.zip(threshold.calibration).map(|(rate, calibration)| {
             let explanation = format!("share of new good images above the threshold, from {calibration}");
@@ -180,11 +178,12 @@ impl Results<'_> {
         expected.into_iter().chain(found).chain(missed).collect()
     }
 
-    /// Sentences on the false alarms that the threshold of the model promises.
+    /// Sentences on metrics that are missing, on files that could not be used, and on the false alarms that the threshold of the
+    /// model promises.
     pub fn notes(&self) -> Vec<String> {
-        let skipped = SkippedShare::new(&self.report.skipped, self.report.images.len());
-        let threshold = self.report.image_threshold.iter().flat_map(ThresholdReport::sentences);
-        skipped.map(|share| format!("{share}.")).into_iter().chain(threshold).collect()
+        let skipped = SkippedShare::new(self.skipped, self.images.len()).map(|share| format!("{share}."));
+        let threshold = self.image_threshold.into_iter().flat_map(ThresholdReport::sentences);
+        self.missing().into_iter().chain(skipped).chain(threshold).collect()
     }
 
     /// Counts at the threshold: defects found, and false alarms.
@@ -204,32 +203,42 @@ impl Results<'_> {
     pub fn cards(&self) -> Vec<Metric> {
         let mut cards = self.metrics();
         cards.retain(|metric| metric.label != COMPARISON);
-        cards.splice(1..1, self.verdicts().into_iter().chain(self.rates()));
+        let first = cards.len().min(1);
+        cards.splice(first..first, self.counted_verdicts().chain(self.rates()));
         cards
+    }
+
+    /// The verdicts on kinds of images of which there is one.
+    fn counted_verdicts(&self) -> impl Iterator<Item = Metric> {
+        let has = [is_defect as fn(&str) -> bool, is_good].map(|is_wanted| !self.of(is_wanted).is_empty());
+        self.verdicts().into_iter().zip(has).filter_map(|(metric, has)| has.then_some(metric))
     }
 
     /// One line for each kind of image: the hardest kind of defect first, good images last.
     pub fn kinds(&self) -> Vec<Kind> {
-        let mut by_auroc: Vec<(&String, &f64)> = self.report.image_auroc_by_kind.iter().collect();
-        by_auroc.sort_by(|a, b| a.1.total_cmp(b.1));
-        let kind = |name: &str, auroc: Option<f64>| {
+        let names: BTreeSet<&str> = self.images.iter().map(|image| image.kind.as_str()).collect();
+        // Those without a value stay in the order of their names.
+        let auroc_of = |name: &str| self.by_kind.get(name).copied();
+        let mut sorted: Vec<&str> = names.into_iter().collect();
+        sorted
+            .sort_by(|a, b| is_good(a).cmp(&is_good(b)).then(auroc_of(a).unwrap_or(0.0).total_cmp(&auroc_of(b).unwrap_or(0.0))));
+        let kind = |name: &str| {
             let images = self.of(|kind| kind == name);
             let counts = Counts { anomalous: images.len() as u64, ..self.counts() };
             Kind {
                 name: name.to_owned(),
                 images: images.len(),
-                auroc: auroc.map(|value| with_error(value, counts)).unwrap_or_default(),
+                auroc: auroc_of(name).map(|value| with_error(value, counts)).unwrap_or_default(),
                 flagged: self.flagged(&images),
             }
         };
-        let defects = by_auroc.into_iter().map(|(name, &auroc)| kind(name, Some(auroc)));
-        defects.chain([kind(GOOD, None)]).collect()
+        sorted.into_iter().map(kind).collect()
     }
 
     /// The metrics as a table for a terminal.
     pub fn table(&self, screen: Screen) -> String {
         let mut table = Table::new("", [Column::text("metric"), Column::number("value")]);
-        let verdicts = self.threshold.map(|_| self.verdicts());
+        let verdicts = self.threshold.map(|_| self.counted_verdicts());
         let verdicts = verdicts.into_iter().flatten().chain(self.rates());
         for Metric { label, value, .. } in self.metrics().into_iter().chain(verdicts) {
             table.row([label, value]);
@@ -258,7 +267,7 @@ impl Results<'_> {
     /// images. The order does not depend on the results.
     pub fn by_name(&self) -> Vec<usize> {
         let mut kinds: BTreeMap<(bool, &str), Vec<usize>> = BTreeMap::new();
-        for (index, image) in self.report.images.iter().enumerate() {
+        for (index, image) in self.images.iter().enumerate() {
             kinds.entry((is_good(&image.kind), &image.kind)).or_default().push(index);
         }
         let rounds = kinds.values().map(Vec::len).max().unwrap_or(0);
@@ -268,8 +277,8 @@ impl Results<'_> {
     /// The images of the figure: the first by name of the first kinds of defect, and the first good one.
     pub fn of_figure(&self) -> Vec<usize> {
         let mut order = self.by_name();
-        order.truncate(self.report.image_auroc_by_kind.len() + 1);
-        let good = order.pop();
+        order.truncate(self.kinds().len());
+        let good = order.pop_if(|index| is_good(&self.images[*index].kind));
         order.truncate(FIGURE_DEFECTS);
         order.extend(good);
         order
@@ -310,6 +319,7 @@ fn with_error(auroc: f64, counts: Counts) -> String {
 pub(super) mod tests {
     use super::*;
     use crate::detect::{Calibration, DetectionConfig, ImageResult, ImageScores, Settings, Source, Thresholds};
+    use crate::run::{EvaluationReport, PartialReport};
     use std::num::NonZeroU32;
 
     #[test]
@@ -338,6 +348,7 @@ pub(super) mod tests {
             metrics: serde_json::from_str(metrics).unwrap(),
             image_score: crate::detect::metrics::Score::Max,
             protocol: String::new(),
+            weights: None,
             skipped: Vec::new(),
             image_threshold: None,
             image_auroc_by_kind: auroc_by_kind.iter().map(|&(kind, auroc)| (kind.to_owned(), auroc)).collect(),
@@ -361,17 +372,17 @@ pub(super) mod tests {
     #[test]
     fn mistakes_come_worst_first_and_the_figure_is_chosen_by_name() {
         let report = report(&IMAGES, &AUROCS);
-        let results = Results { report: &report, score: Score::Max, threshold: Some(1.0) };
+        let results = Results::new(&report, Score::Max, Some(1.0));
         assert_eq!(results.mistakes(), [2, 1, 6, 5], "misses from the lowest score on, then false alarms from the highest");
         assert_eq!(results.by_name(), [0, 2, 4, 1, 3, 5, 6, 7]);
         assert_eq!(results.of_figure(), [0, 2, 4]);
-        assert!(Results { threshold: None, ..results }.mistakes().iter().all(|&index| index < 4));
+        assert!(Results::new(&report, Score::Max, None).mistakes().iter().all(|&index| index < 4));
     }
 
     #[test]
     fn kinds_are_sorted_by_difficulty_and_verdicts_are_counted() {
         let report = report(&IMAGES, &AUROCS);
-        let results = Results { report: &report, score: Score::Max, threshold: Some(1.0) };
+        let results = Results::new(&report, Score::Max, Some(1.0));
         let kinds = results.kinds();
         let counts: Vec<_> = kinds.iter().map(|kind| (kind.name.as_str(), kind.images, kind.flagged)).collect();
         assert_eq!(counts, [("crack", 2, 1), ("bend", 2, 1), ("good", 4, 2)]);
@@ -393,7 +404,7 @@ pub(super) mod tests {
         };
         let mut report = report(&IMAGES, &AUROCS);
         report.image_threshold = ThresholdReport::new(&settings(Some(calibration)), &report.images);
-        let results = Results { report: &report, score: Score::Max, threshold: Some(1.0) };
+        let results = Results::new(&report, Score::Max, Some(1.0));
         let rates: Vec<_> = results.rates().into_iter().map(|rate| (rate.label, rate.value.replace('\u{a0}', " "))).collect();
         let expected = [
             ("false alarms, expected", "10 % (95 %: 0.3 to 34 %)"),
@@ -406,15 +417,63 @@ pub(super) mod tests {
         assert!(results.table(Screen { columns: 80, colour: false }).contains("0.3 to 34"));
         // Weights of an earlier version: the counts remain, the expected rate is not known.
         report.image_threshold = ThresholdReport::new(&settings(None), &report.images);
-        let results = Results { report: &report, score: Score::Max, threshold: Some(1.0) };
+        let results = Results::new(&report, Score::Max, Some(1.0));
         assert_eq!(results.rates().len(), 2);
         assert!(results.notes()[0].contains("do not record how many images"));
+    }
+
+    /// A test set of these images that defines these metrics.
+    fn partial(images: &[(&str, f64)], auroc_by_kind: &[(&str, f64)], is_kept: fn(&str) -> bool) -> PartialReport {
+        let EvaluationReport { metrics, image_score, image_auroc_by_kind, images, .. } = report(images, auroc_by_kind);
+        let metrics = by_name(&metrics).into_iter().filter(|(name, _)| is_kept(name)).collect();
+        PartialReport {
+            metrics,
+            image_score,
+            image_auroc_by_kind,
+            images,
+            protocol: String::new(),
+            weights: None,
+            image_threshold: None,
+            skipped: Vec::new(),
+            curves: Default::default(),
+        }
+    }
+
+    #[test]
+    fn without_masks_the_metrics_of_images_are_as_ever_and_the_others_are_named() {
+        let screen = Screen { columns: 80, colour: false };
+        let (whole, without) = (report(&IMAGES, &AUROCS), partial(&IMAGES, &AUROCS, is_of_images));
+        let [whole, without] = [
+            Results::new(&whole, Score::Max, Some(1.0)).table(screen),
+            Results::new(&without, Score::Max, Some(1.0)).table(screen),
+        ];
+        let kept: Vec<&str> = whole.lines().filter(|line| !line.starts_with("pixel") && !line.starts_with("AU-PRO")).collect();
+        assert!(kept.len() > 8 && without.lines().eq(kept), "{without}");
+        let report = partial(&IMAGES, &AUROCS, is_of_images);
+        let sentence = "Not measured, because they need masks that mark the defects: pixel AUROC, AU-PRO, AU-PRO-200, pixel AP and pixel F1-max.";
+        assert_eq!(Results::new(&report, Score::Max, None).notes(), [sentence]);
+    }
+
+    #[test]
+    fn kinds_need_no_good_image_and_no_defect() {
+        let names = |images: &[(&str, f64)]| {
+            let report = partial(images, &[], |_| false);
+            let results = Results::new(&report, Score::Max, Some(1.0));
+            let labels: Vec<String> = results.cards().into_iter().map(|card| card.label).collect();
+            (results.kinds().into_iter().map(|kind| kind.name).collect::<Vec<_>>(), results.of_figure(), labels)
+        };
+        let own = |name: &str| vec![name.to_owned()];
+        let kinds = ["bend", "crack"].map(str::to_owned).to_vec();
+        assert_eq!(names(&IMAGES[..4]), (kinds, vec![0, 2], own("defects found")));
+        assert_eq!(names(&IMAGES[4..]), (own("good"), vec![0], own("false alarms")));
+        let report = partial(&IMAGES[4..], &[], |_| false);
+        assert!(Results::new(&report, Score::Max, None).notes().is_empty(), "no mask is missing");
     }
 
     #[test]
     fn a_relative_score_is_named_as_such() {
         let mut report = report(&IMAGES, &AUROCS);
-        let name = |report: &EvaluationReport| Results { report, score: Score::Max, threshold: Some(1.0) }.score_name();
+        let name = |report: &EvaluationReport| Results::new(report, Score::Max, Some(1.0)).score_name();
         assert_eq!(name(&report), "maximum of the heatmap");
         let settings = |relative_score| Settings {
             detection: DetectionConfig { relative_score, ..DetectionConfig::default() },
@@ -425,7 +484,7 @@ pub(super) mod tests {
         assert_eq!(name(&report), "maximum of the heatmap");
         report.image_threshold = ThresholdReport::new(&settings(true), &report.images);
         assert_eq!(name(&report), "maximum of the heatmap, relative to normal images");
-        let results = Results { report: &report, score: Score::Max, threshold: Some(1.0) };
+        let results = Results::new(&report, Score::Max, Some(1.0));
         assert!(results.metrics()[1].explanation.ends_with("sum of the heatmap, relative to normal images"));
     }
 }

@@ -1,10 +1,10 @@
 //! Thresholds from normal images that a user gives.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use crate::data::{Category, Skipped, SkippedShare, list_images};
+use crate::data::{Category, Dataset, Folders, Skipped, SkippedShare, copies, fingerprint_of, list_images};
 use crate::detect::{Detector, Source};
 use crate::error::{Error, Result};
 use crate::ops::Backend;
@@ -18,29 +18,33 @@ pub struct CalibrationImages {
 }
 
 impl CalibrationImages {
-    /// The images in `folder` and its subfolders. Those of the training folder are accepted if all of them are, because the rate
-    /// of false alarms to expect is then unknown and said to be so.
+    /// The images in `folder` and its subfolders. Files are compared by their content, whatever they are called. Those of the
+    /// training folder are accepted if all of them are, because the rate of false alarms to expect is then unknown and said to be
+    /// so; also the training images of the weights in another folder, which their `fingerprint` tells.
     ///
     /// # Errors
     /// No image; an image of the test set, on which thresholds would then be chosen; images of the training folder and others
     /// together.
-    pub fn list(folder: &Path, category: &Category) -> Result<Self> {
+    pub fn list(folder: &Path, category: &Category, fingerprint: Option<&str>) -> Result<Self> {
         let paths = list_images(folder)?;
-        let tested: HashSet<PathBuf> = category.test.iter().filter_map(|test| test.path.canonicalize().ok()).collect();
-        let trained: HashSet<PathBuf> = category.train.iter().filter_map(|path| path.canonicalize().ok()).collect();
-        let is_in = |set: &HashSet<PathBuf>, path: &PathBuf| path.canonicalize().is_ok_and(|path| set.contains(&path));
-        if let Some(path) = paths.iter().find(|path| is_in(&tested, path)) {
-            let reason = "is in the test set; thresholds must come from other images, or they are chosen on the test set";
+        let tested: Vec<PathBuf> = category.test.iter().map(|test| test.path.clone()).collect();
+        if let Some((path, test)) = found_among(&paths, &tested).first() {
+            let copy = copy_words(path, test);
+            let reason =
+                format!("is in the test set{copy}; thresholds must come from other images, or they are chosen on the test set");
             return Err(Error::file(path, reason));
         }
-        let (known, all) = (paths.iter().filter(|path| is_in(&trained, path)).count(), paths.len());
-        if known > 0 && known < all {
+        let (known, all) = (found_among(&paths, &category.train), paths.len());
+        if let Some((path, other)) = known.first().filter(|_| known.len() < all) {
             let reason = format!(
-                "{known} of {all} images are in train/good, where the network may have been trained on them; give only the others"
+                "{} of {all} images are in train/good, where the network may have been trained on them{}; give only the others",
+                known.len(),
+                copy_words(path, other)
             );
             return Err(Error::file(folder, reason));
         }
-        let source = if known > 0 { Source::TrainingFolder } else { Source::Given };
+        let is_trained_on = || fingerprint.is_some_and(|fingerprint| is_training_set(folder, &paths, fingerprint));
+        let source = if known.len() == all || is_trained_on() { Source::TrainingFolder } else { Source::Given };
         Ok(Self { folder: folder.to_owned(), paths, source })
     }
 
@@ -79,6 +83,33 @@ impl CalibrationImages {
     }
 }
 
+/// Those of `paths` that are one of the others or have its content, each with that one.
+fn found_among<'a>(paths: &'a [PathBuf], others: &'a [PathBuf]) -> Vec<(&'a Path, &'a Path)> {
+    // A file that cannot be read has no copy, but its place is known.
+    let placed = others.iter().filter_map(|path| Some((path.canonicalize().ok()?, path.as_path())));
+    let places: HashMap<PathBuf, &Path> = placed.collect();
+    let contents: HashMap<&Path, &Path> = copies(paths.iter().map(PathBuf::as_path), others).into_iter().collect();
+    let original = |path: &'a PathBuf| {
+        let same = path.canonicalize().ok().and_then(|place| places.get(&place).copied());
+        Some((path.as_path(), same.or_else(|| contents.get(path.as_path()).copied())?))
+    };
+    paths.iter().filter_map(original).collect()
+}
+
+/// Which file a copy is of; nothing for the file itself.
+fn copy_words(path: &Path, original: &Path) -> String {
+    let is_same = path.canonicalize().ok().zip(original.canonicalize().ok()).is_some_and(|(a, b)| a == b);
+    if is_same { String::new() } else { format!(" ({} has the content of {})", path.display(), original.display()) }
+}
+
+/// Whether these are the training images behind a fingerprint, with their names below the folder.
+fn is_training_set(folder: &Path, paths: &[PathBuf], fingerprint: &str) -> bool {
+    let data = Dataset::Folders(Folders { normal: Some(folder.to_owned()), ..Folders::default() });
+    let named = paths.iter().map(|path| (data.training_name(path), path.as_path())).collect();
+    // A file that cannot be read is left out later, and named.
+    fingerprint_of(named).is_ok_and(|own| own == fingerprint)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,21 +120,42 @@ mod tests {
     #[test]
     fn images_of_the_test_set_and_mixtures_are_refused() {
         let root = tempfile::tempdir().unwrap();
-        let image = |name: &str| {
+        let image = |name: &str, value: f32| {
             let path = root.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            write_png(&path, &Array3::from_elem((4, 4, 3), 0.5)).unwrap();
+            write_png(&path, &Array3::from_elem((4, 4, 3), value)).unwrap();
             path
         };
-        let (trained, other) = (image("cloth/train/good/a.png"), image("own/b.png"));
-        image("cloth/test/good/c.png");
+        let (trained, other) = (image("cloth/train/good/a.png", 0.1), image("own/b.png", 0.2));
+        let tested = image("cloth/test/good/c.png", 0.3);
         let category = Category::open(&root.path().join("cloth")).unwrap();
-        let list = |folder: &str| CalibrationImages::list(&root.path().join(folder), &category);
+        let fingerprint = fingerprint_of(vec![("train/good/a.png".into(), trained.as_path())]).unwrap();
+        let list = |folder: &str| CalibrationImages::list(&root.path().join(folder), &category, Some(fingerprint.as_str()));
         let refused = |folder: &str| list(folder).err().unwrap().to_string();
-        assert!(refused("cloth/test").contains("c.png: is in the test set"));
+        assert!(refused("cloth/test").contains("c.png: is in the test set; "));
         let own = list("own").unwrap();
         assert_eq!((own.source, own.len()), (Source::Given, 1));
         assert_eq!(list("cloth/train").unwrap().source, Source::TrainingFolder);
+        // Copies elsewhere, under other names.
+        let copied = |from: &Path, to: &str| {
+            let path = root.path().join(to);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::copy(from, path).unwrap();
+        };
+        copied(&tested, "tested/x.png");
+        assert!(refused("tested").contains("x.png: is in the test set (") && refused("tested").contains("c.png); thresholds"));
+        copied(&trained, "trained/deep/y.png");
+        assert_eq!(list("trained").unwrap().source, Source::TrainingFolder);
+        copied(&other, "trained/z.png");
+        let mixed = refused("trained");
+        assert!(mixed.contains("1 of 2 images are in train/good") && mixed.contains("y.png has the content of "), "{mixed}");
+        // The training images of the weights, where the folder of the test set has none.
+        copied(&trained, "away/a.png");
+        let without = Category { train: Vec::new(), ..category.clone() };
+        let source =
+            |fingerprint: Option<&str>| CalibrationImages::list(&root.path().join("away"), &without, fingerprint).unwrap().source;
+        assert_eq!(source(Some(fingerprint.as_str())), Source::TrainingFolder);
+        assert_eq!((source(Some("other")), source(None)), (Source::Given, Source::Given));
         std::fs::copy(other, trained.with_file_name("d.png")).unwrap();
         assert!(refused("cloth/train").contains("1 of 2 images are in train/good"));
     }

@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use super::config::Config;
 use super::log::{Log, LogLine};
-use super::{CONFIG_FILE, LOG_FILE, METRICS_FILE};
+use super::measured_weights::MeasuredWeights;
+use super::{CONFIG_FILE, LOG_FILE, METRICS_FILE, MODEL_FILE};
 use crate::data::GOOD;
 use crate::detect::ThresholdReport;
 use crate::detect::metrics::{PlacedAuroc, Score};
@@ -27,6 +28,8 @@ pub struct ComparedRun {
     pub validations: Vec<(f64, f64)>,
     /// Its results on a test set, if it has some.
     pub results: Option<RunResults>,
+    /// The weights that lie in the folder now, if there are some that can be read.
+    pub weights: Option<MeasuredWeights>,
 }
 
 /// The part of `metrics.json` that is compared.
@@ -46,6 +49,9 @@ pub struct RunResults {
     pub au_pro: Option<f64>,
     /// What one must know to compare these numbers with others.
     pub protocol: String,
+    /// The weights that were measured; None in a file of a version that did not record them.
+    #[serde(default)]
+    pub weights: Option<MeasuredWeights>,
     /// False alarms and misses at the threshold of the run, if it has one.
     #[serde(default)]
     pub image_threshold: Option<ThresholdReport>,
@@ -99,7 +105,32 @@ impl ComparedRun {
             let reason = format!("has neither {CONFIG_FILE} nor {METRICS_FILE}, so there is nothing to compare");
             return Err(Error::file(folder, reason));
         }
-        Ok(Self { folder: folder.to_owned(), config, losses, validations, results })
+        let weights = at(MODEL_FILE).and_then(|path| {
+            let found = MeasuredWeights::read(&path).map_err(|error| log::warn!("{error}; they are not compared"));
+            found.ok()
+        });
+        Ok(Self { folder: folder.to_owned(), config, losses, validations, results, weights })
+    }
+
+    /// The weights that its results are of.
+    pub fn measured(&self) -> Option<&MeasuredWeights> {
+        self.results.as_ref()?.weights.as_ref()
+    }
+
+    /// The optimiser step of its weights now, or of its config if there are none.
+    pub fn steps_now(&self) -> Option<u64> {
+        match &self.weights {
+            Some(now) => now.steps,
+            None => self.config.as_ref().map(|config| config.train.steps),
+        }
+    }
+
+    /// Whether its results are of other weights than it has now, as far as that is known.
+    pub fn is_outdated(&self) -> bool {
+        self.measured().is_some_and(|measured| match &self.weights {
+            Some(now) => now.digest != measured.digest,
+            None => self.steps_now().is_some_and(|steps| measured.steps.is_some_and(|own| own != steps)),
+        })
     }
 }
 

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use ndarray::Array2;
 use serde::Serialize;
 
+use super::measured_weights::MeasuredWeights;
 use super::{COMMIT, METRICS_FILE, TestSet};
 use crate::backend::Arithmetic;
 use crate::backend::Real;
 use crate::data::{Category, Image, Plane, Skipped, SkippedShare, TestImage, held_out_number, make_folder, write_bytes};
-use crate::detect::metrics::{Curves, Metrics, Score};
+use crate::detect::metrics::{Curves, Metrics, Score, by_name};
 use crate::detect::{
     Detector, Evaluation, ImageResult, ImageScores, Inspection, Partial, Provenance, Resolution, Settings, Source,
     ThresholdReport, Tiling, evaluate, evaluate_partial, is_share,
@@ -19,15 +20,18 @@ use crate::ops::Backend;
 
 /// The content of `metrics.json`.
 #[derive(Clone, Debug, Serialize)]
-pub struct EvaluationReport {
+pub struct TestReport<M> {
     /// Method §7, one key each.
     #[serde(flatten)]
-    pub metrics: Metrics,
+    pub metrics: M,
     /// The score that image metrics are of.
     pub image_score: Score,
     /// Everything one must know to compare these numbers with others.
     pub protocol: String,
-    /// Image AUROC of each defect kind against the good images.
+    /// The weights that were measured; `None` for maps from files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<MeasuredWeights>,
+    /// Image AUROC of each defect kind against the good images; empty without good images.
     pub image_auroc_by_kind: BTreeMap<String, f64>,
     /// The image threshold: the false alarms to expect, and what came out; `None` without one, and for a validation set.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,23 +40,30 @@ pub struct EvaluationReport {
     pub images: Vec<ImageResult>,
     /// The files of the test set that could not be used.
     pub skipped: Vec<Skipped>,
-    /// The curves behind the metrics, for figures; not in the file.
+    /// The curves behind the metrics, for figures, which need all metrics; not in the file.
     #[serde(skip)]
     pub curves: Curves,
 }
 
+/// The content for a test set that defines all metrics.
+pub type EvaluationReport = TestReport<Metrics>;
+
+/// The content for one that does not: those that it defines, by name.
+pub type PartialReport = TestReport<BTreeMap<String, f64>>;
+
+impl<M> TestReport<M> {
+    /// With the threshold and the weights of a detector.
+    fn measured_by<B: Backend>(self, detector: &Detector<B>) -> Result<Self> {
+        let image_threshold = ThresholdReport::new(detector.settings(), &self.images);
+        Ok(Self { image_threshold, weights: Some(MeasuredWeights::of(detector)?), ..self })
+    }
+}
+
 impl EvaluationReport {
-    fn new(
-        evaluation: Evaluation,
-        category: &Category,
-        image_score: Score,
-        protocol: String,
-        settings: Option<&Settings>,
-    ) -> Self {
-        let Evaluation { metrics, curves, by_kind, images } = evaluation;
-        let image_threshold = settings.and_then(|settings| ThresholdReport::new(settings, &images));
-        let skipped = category.skipped.clone();
-        Self { metrics, image_score, protocol, image_auroc_by_kind: by_kind, image_threshold, images, skipped, curves }
+    fn new(evaluation: Evaluation, category: &Category, image_score: Score, protocol: String) -> Self {
+        let Evaluation { metrics, curves, by_kind: image_auroc_by_kind, images } = evaluation;
+        let (skipped, image_threshold, weights) = (category.skipped.clone(), None, None);
+        Self { metrics, image_score, protocol, weights, image_auroc_by_kind, image_threshold, images, skipped, curves }
     }
 }
 
@@ -79,8 +90,7 @@ pub trait MetricsFile: Serialize {
     }
 }
 
-impl MetricsFile for EvaluationReport {}
-impl MetricsFile for PartialReport {}
+impl<M: Serialize> MetricsFile for TestReport<M> {}
 
 /// Evaluates a detector on the test set of a category; `done` is called after every image.
 ///
@@ -147,45 +157,40 @@ fn report<B: Backend>(
         log::debug!("{}: score {}", test.path.display(), inspection.scores.get(settings.detection.score));
         Ok((inspection.heatmap, inspection.scores))
     })?;
-    let device = device_words(detector.backend());
-    let score = (settings.detection.score, settings.detection.top_share);
-    let line = protocol((category, split), resolution, score, Some((settings, &device, detector.tiling()?)));
-    Ok(EvaluationReport::new(evaluation, category, settings.detection.score, line, Some(settings)))
+    let line = detector_protocol(detector, (category, split), resolution)?;
+    EvaluationReport::new(evaluation, category, settings.detection.score, line).measured_by(detector)
 }
 
-/// The content of `metrics.json` for a test set that does not define all metrics: those that it does, under the same names.
-#[derive(Clone, Debug, Serialize)]
-pub struct PartialReport {
-    /// Metrics by name.
-    #[serde(flatten)]
-    pub metrics: BTreeMap<String, f64>,
-    /// As in [`EvaluationReport`].
-    pub image_score: Score,
-    /// As in [`EvaluationReport`].
-    pub protocol: String,
-    /// As in [`EvaluationReport`]; empty without good images.
-    pub image_auroc_by_kind: BTreeMap<String, f64>,
-    /// As in [`EvaluationReport`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub image_threshold: Option<ThresholdReport>,
-    /// Scores of every test image.
-    pub images: Vec<ImageResult>,
-    /// The files of the test set that could not be used.
-    pub skipped: Vec<Skipped>,
+/// The protocol line of a detector.
+fn detector_protocol<B: Backend>(detector: &Detector<B>, set: (&Category, Split), resolution: Resolution) -> Result<String> {
+    let (settings, device) = (detector.settings(), device_words(detector.backend()));
+    let score = (settings.detection.score, settings.detection.top_share);
+    Ok(protocol(set, resolution, score, Some((settings, &device, detector.tiling()?))))
 }
 
 impl PartialReport {
+    fn new(partial: Partial, category: &Category, image_score: Score, protocol: String) -> Self {
+        let Partial { metrics, by_kind: image_auroc_by_kind, images } = partial;
+        let (skipped, curves) = (category.skipped.clone(), Curves::default());
+        let (image_threshold, weights) = (None, None);
+        Self { metrics, image_score, protocol, weights, image_auroc_by_kind, image_threshold, images, skipped, curves }
+    }
+
     /// The same form of a complete evaluation.
-    ///
-    /// # Errors
-    /// None that can occur: the metrics are numbers.
-    pub(super) fn of(report: EvaluationReport) -> Result<Self> {
-        let EvaluationReport { metrics, image_score, protocol, image_auroc_by_kind, image_threshold, images, skipped, .. } =
-            report;
-        let value = serde_json::to_value(metrics).map_err(Error::format)?;
-        let fields = value.as_object().into_iter().flatten();
-        let metrics = fields.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))).collect();
-        Ok(Self { metrics, image_score, protocol, image_auroc_by_kind, image_threshold, images, skipped })
+    pub(super) fn of(report: EvaluationReport) -> Self {
+        let EvaluationReport {
+            metrics,
+            image_score,
+            protocol,
+            weights,
+            image_auroc_by_kind,
+            image_threshold,
+            images,
+            skipped,
+            curves,
+        } = report;
+        let metrics = by_name(&metrics);
+        Self { metrics, image_score, protocol, weights, image_auroc_by_kind, image_threshold, images, skipped, curves }
     }
 }
 
@@ -227,17 +232,13 @@ fn evaluate_detector_partly<B: Backend>(
 ) -> Result<PartialReport> {
     let settings = detector.settings();
     let images = (category, settings.preparation.white_level);
-    let Partial { metrics, by_kind, images } = evaluate_partial(images, resolution, settings.detection.score, |test, image| {
+    let partial = evaluate_partial(images, resolution, settings.detection.score, |test, image| {
         let inspection = detector.inspect(image).map_err(|error| error.in_file(&test.path))?;
         keep(test, image, &inspection.heatmap)?;
         Ok((inspection.heatmap, inspection.scores))
     })?;
-    let device = device_words(detector.backend());
-    let score = (settings.detection.score, settings.detection.top_share);
-    let protocol = protocol((category, Split::Test), resolution, score, Some((settings, &device, detector.tiling()?)));
-    let image_threshold = ThresholdReport::new(settings, &images);
-    let (image_score, skipped) = (settings.detection.score, category.skipped.clone());
-    Ok(PartialReport { metrics, image_score, protocol, image_auroc_by_kind: by_kind, image_threshold, images, skipped })
+    let line = detector_protocol(detector, (category, Split::Test), resolution)?;
+    PartialReport::new(partial, category, settings.detection.score, line).measured_by(detector)
 }
 
 /// Evaluates anomaly maps made elsewhere: `maps/DEFECT/NAME.npy`, f32 or f64 `[h, w]`, one per test image. Pixels are ranked in
@@ -262,7 +263,7 @@ pub fn evaluate_maps<T: Real>(
         Ok((map, scores))
     })?;
     let line = protocol((category, Split::Test), resolution, (score, top_share), None);
-    Ok(EvaluationReport::new(evaluation, category, score, line, None))
+    Ok(EvaluationReport::new(evaluation, category, score, line))
 }
 
 /// Checks that a map is not turned by a quarter, where that can be seen: with the sides of its image in the other order.

@@ -11,6 +11,7 @@ mod in_order;
 mod keys;
 mod log;
 mod log_lines;
+mod measured_weights;
 mod memory;
 mod own_files;
 pub mod reproduction;
@@ -28,11 +29,12 @@ pub use comparison::{ComparedRun, RunResults, ScoredImage, differing_keys};
 pub use config::{Config, DEFAULT_CONFIG, DataConfig, OutputConfig};
 pub use demo::{DEMO_FAMILY, demo_config, generate_demo_data};
 pub use evaluation::{
-    EvaluationReport, Measured, MetricsFile, PartialReport, Split, evaluate_detector, evaluate_maps, evaluate_test_set,
-    evaluate_with_maps, protocol,
+    EvaluationReport, Measured, MetricsFile, PartialReport, Split, TestReport, evaluate_detector, evaluate_maps,
+    evaluate_test_set, evaluate_with_maps, protocol,
 };
 pub use in_order::{Window, in_order};
 pub use log::{Log, LogEntry, LogLine, ValidationEntry, ValidationScores, WarningEntry, WarningKind};
+pub use measured_weights::MeasuredWeights;
 pub use memory::{
     check_evaluation_memory, check_training_memory, check_validation_memory, check_weight_memory, free_memory, memory_words,
     training_memory,

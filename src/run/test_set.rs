@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::data::{Category, Levels, SkippedShare, TestImage, copies, fingerprint_of};
 use crate::error::{Error, Result};
 
+/// Images that a sentence names.
+const NAMED: usize = 3;
+
 /// A test set of which every image and every mask can be read.
 pub struct TestSet {
     /// The images that can be used, and the files that cannot.
@@ -16,6 +19,8 @@ pub struct TestSet {
     pub counts: ImageCounts,
     /// The largest values in them, of those with more than 8 bits per sample.
     pub levels: Vec<Option<Levels>>,
+    /// The images with a defect whose masks mark no pixel.
+    black: Vec<String>,
 }
 
 impl TestSet {
@@ -31,13 +36,14 @@ impl TestSet {
             Ok(test.check_mask(&mask).map(|()| (mask.iter().any(|&value| value > 0.0), level)))
         };
         let found: Vec<_> = category.test.par_iter().map(read).collect();
-        let (mut counts, mut levels) = (ImageCounts::default(), Vec::new());
+        let (mut counts, mut levels, mut black) = (ImageCounts::default(), Vec::new(), Vec::new());
         for (test, found) in std::mem::take(&mut category.test).into_iter().zip(found) {
             match found {
                 Ok(found) => {
                     let (is_marked, level) = found?;
                     levels.push(level);
                     counts.add(&test, is_marked);
+                    black.extend(is_black(&test, is_marked).then(|| test.full_name()));
                     category.test.push(test);
                 }
                 Err(error) if error.is_out_of_memory() => return Err(error),
@@ -45,7 +51,7 @@ impl TestSet {
             }
         }
         counts.skipped_test = category.skipped.len();
-        let own = Self { category, counts, levels };
+        let own = Self { category, counts, levels, black };
         match own.skipped().filter(|_| own.category.test.is_empty()) {
             Some(sentence) => Err(Error::argument(format!("{}: nothing is left to test on: {sentence}", own.category.name))),
             None => Ok(own),
@@ -70,6 +76,50 @@ impl TestSet {
         let of = test.len();
         let [file, other] = [file, other].map(|path| path.display());
         Some(format!("{} of {of} test images are training images, too: {file} has the content of {other}", seen.len()))
+    }
+
+    /// How many defect images have masks that mark no pixel, what that does to the metrics, and the first of them; none if there
+    /// is none.
+    pub fn black_masks(&self) -> Option<String> {
+        let ImageCounts { anomalous, black_masks, without_mask, .. } = self.counts;
+        let first: Vec<&str> = self.black.iter().take(NAMED).map(String::as_str).collect();
+        let effect = match black_masks == anomalous {
+            true => "; no pixel metric is defined",
+            false if without_mask > 0 => "",
+            false => ", so that pixel metrics take what is found there for false alarms, and AU-PRO has no region there",
+        };
+        let more = match self.black.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        (black_masks > 0).then(|| {
+            let names = first.join(", ");
+            format!("the masks of {black_masks} of {anomalous} defect images mark no pixel{effect}: {names}{more}")
+        })
+    }
+
+    /// Sentences about what the test set lacks, and about several masks for one image.
+    pub fn gaps(&self) -> Vec<String> {
+        let ImageCounts { good, anomalous, without_mask, .. } = self.counts;
+        let mut notes = Vec::new();
+        match (good, anomalous) {
+            (0, 0) => notes.push("there is no folder test: trained and validated, not evaluated".to_owned()),
+            (_, 0) => notes.push(format!("no defect among the {good} test images: only false alarms can be counted")),
+            (0, _) => notes.push(format!("no good image among the {anomalous} test images: no image metric is defined")),
+            _ => {}
+        }
+        if without_mask > 0 {
+            let which = match without_mask == anomalous {
+                true => "there is no ground truth".to_owned(),
+                false => first_without_mask(&self.category),
+            };
+            notes.push(format!("{which}: no pixel metric for the {anomalous} defect images"));
+        }
+        let united = self.category.test.iter().filter(|test| !test.is_good() && test.masks.len() > 1).count();
+        if united > 0 {
+            notes.push(format!("several masks are united for {united} of {anomalous} defect images"));
+        }
+        notes
     }
 
     /// How many files could not be used, with the first of them; none if all could.
@@ -107,7 +157,7 @@ impl ImageCounts {
         self.good += usize::from(test.is_good());
         self.anomalous += usize::from(!test.is_good());
         self.without_mask += usize::from(!test.is_good() && test.masks.is_empty());
-        self.black_masks += usize::from(!test.is_good() && !test.masks.is_empty() && !is_marked);
+        self.black_masks += usize::from(is_black(test, is_marked));
     }
 
     /// Whether the test set defines all metrics: it has good images, defects, a mask for each of them, and a mask that marks a
@@ -115,32 +165,11 @@ impl ImageCounts {
     pub fn defines_all_metrics(&self) -> bool {
         self.good > 0 && self.anomalous > self.black_masks && self.without_mask == 0
     }
+}
 
-    /// Sentences about what the test set of a category with these counts lacks, and about several masks for one image.
-    pub fn gaps(&self, category: &Category) -> Vec<String> {
-        let ImageCounts { good, anomalous, black_masks, without_mask, .. } = *self;
-        let mut notes = Vec::new();
-        match (good, anomalous) {
-            (0, 0) => notes.push("there is no folder test: trained and validated, not evaluated".to_owned()),
-            (_, 0) => notes.push(format!("no defect among the {good} test images: only false alarms can be counted")),
-            (0, _) => notes.push(format!("no good image among the {anomalous} test images: no image metric is defined")),
-            _ => {}
-        }
-        if without_mask > 0 {
-            let which =
-                if without_mask == anomalous { "there is no ground truth".to_owned() } else { first_without_mask(category) };
-            notes.push(format!("{which}: no pixel metric for the {anomalous} defect images"));
-        }
-        if black_masks > 0 {
-            let all = if black_masks == anomalous { "; no pixel metric is defined" } else { "" };
-            notes.push(format!("the masks of {black_masks} of {anomalous} defect images mark no pixel{all}"));
-        }
-        let united = category.test.iter().filter(|test| !test.is_good() && test.masks.len() > 1).count();
-        if united > 0 {
-            notes.push(format!("several masks are united for {united} of {anomalous} defect images"));
-        }
-        notes
-    }
+/// Whether this is a defect image whose masks mark nothing.
+fn is_black(test: &TestImage, is_marked: bool) -> bool {
+    !test.is_good() && !test.masks.is_empty() && !is_marked
 }
 
 fn first_without_mask(category: &Category) -> String {
@@ -167,19 +196,30 @@ mod tests {
             masks: vec![PathBuf::new(); masks],
             place: "hole/a.png".into(),
         };
-        let category = |test| Category { test, ..Category::default() };
-        let notes = |good, anomalous, without_mask, black_masks, masks| {
-            let counts = ImageCounts { good, anomalous, without_mask, black_masks, ..ImageCounts::default() };
-            counts.gaps(&category(vec![test(masks)])).join("|")
+        let set = |counts: ImageCounts, masks: usize| TestSet {
+            category: Category { test: vec![test(masks)], ..Category::default() },
+            counts,
+            levels: Vec::new(),
+            black: (0..counts.black_masks).map(|number| format!("hole/{number}.png")).collect(),
         };
-        assert_eq!(notes(3, 2, 0, 0, 1), "");
-        assert!(notes(0, 0, 0, 0, 0).starts_with("there is no folder test"));
-        assert!(notes(3, 0, 0, 0, 0).contains("no defect among the 3 test images"));
-        assert!(notes(0, 2, 0, 0, 1).contains("no good image among the 2 test images"));
-        assert_eq!(notes(3, 2, 2, 0, 0), "there is no ground truth: no pixel metric for the 2 defect images");
-        assert_eq!(notes(3, 2, 1, 0, 0), "hole/a.png has no mask: no pixel metric for the 2 defect images");
-        assert_eq!(notes(3, 2, 0, 1, 1), "the masks of 1 of 2 defect images mark no pixel");
-        assert!(notes(3, 2, 0, 2, 1).ends_with("no pixel metric is defined"));
-        assert_eq!(notes(3, 2, 0, 0, 2), "several masks are united for 1 of 2 defect images");
+        let notes = |good, anomalous, without_mask, masks| {
+            set(ImageCounts { good, anomalous, without_mask, ..ImageCounts::default() }, masks).gaps().join("|")
+        };
+        assert_eq!(notes(3, 2, 0, 1), "");
+        assert!(notes(0, 0, 0, 0).starts_with("there is no folder test"));
+        assert!(notes(3, 0, 0, 0).contains("no defect among the 3 test images"));
+        assert!(notes(0, 2, 0, 1).contains("no good image among the 2 test images"));
+        assert_eq!(notes(3, 2, 2, 0), "there is no ground truth: no pixel metric for the 2 defect images");
+        assert_eq!(notes(3, 2, 1, 0), "hole/a.png has no mask: no pixel metric for the 2 defect images");
+        assert_eq!(notes(3, 2, 0, 2), "several masks are united for 1 of 2 defect images");
+        let black = |anomalous, black_masks, without_mask| {
+            set(ImageCounts { anomalous, black_masks, without_mask, ..ImageCounts::default() }, 1).black_masks()
+        };
+        assert_eq!(black(9, 0, 0), None);
+        assert_eq!(black(2, 1, 1).unwrap(), "the masks of 1 of 2 defect images mark no pixel: hole/0.png");
+        let some = black(9, 5, 0).unwrap();
+        assert!(some.contains("for false alarms") && some.ends_with(": hole/0.png, hole/1.png, hole/2.png and 2 more"), "{some}");
+        let all = "the masks of 2 of 2 defect images mark no pixel; no pixel metric is defined: hole/0.png, hole/1.png";
+        assert_eq!(black(2, 2, 0).unwrap(), all);
     }
 }

@@ -66,6 +66,90 @@ fn a_run_without_a_config_is_named_and_the_others_are_compared() {
     assert!(scratch.succeeds("compare run other").out.lines().all(|line| !line.contains("config.toml")));
 }
 
+/// The cells of a run's row in the table of results.
+fn cells(out: &str, run: &str) -> Vec<String> {
+    let table = out.split("Results").nth(1).unwrap();
+    let line = table.lines().find(|line| line.split_whitespace().next() == Some(run)).unwrap_or_else(|| panic!("{run}: {out}"));
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Text as one line.
+fn joined(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn metrics_of_other_weights_than_those_of_the_run_are_marked() {
+    let scratch = two_runs();
+    let before = scratch.succeeds("compare run other");
+    assert_eq!((&cells(&before.out, "A")[1], &cells(&before.out, "B")[1]), (&"4".to_owned(), &"5".to_owned()), "{}", before.out);
+    assert!(!before.out.contains('*') && !joined(&before.out).contains("weights"), "{}", before.out);
+    // Lengthened after its evaluation.
+    scratch.succeeds("train --config c.toml --data cloth --out run --resume --steps 7");
+    let ran = scratch.succeeds("compare run other --out page");
+    let sentence = "* The metrics of A are of step 4, and the run now has other weights, of step 7: `evaluate --model run/model.safetensors --out \
+                    run` with the test set measures these.";
+    assert_eq!(cells(&ran.out, "A*")[1], "4", "{}", ran.out);
+    assert!(ran.out.contains("B − A*") && joined(&ran.out).contains(sentence), "{}", ran.out);
+    let page = String::from_utf8(scratch.read("page/index.html")).unwrap();
+    assert!(page.contains("<td>A*</td><td>4</td>") && page.contains(sentence));
+    assert!(ran.out.lines().all(|line| line.chars().count() <= 80), "{}", ran.out);
+    scratch.succeeds("evaluate --model run/model.safetensors --data cloth --out run");
+    let ran = scratch.succeeds("compare run other");
+    assert_eq!(cells(&ran.out, "A")[1], "7", "{}", ran.out);
+    // As many steps of another seed.
+    scratch.succeeds("train --config c.toml --data cloth --out seed --steps 7 --seed 3");
+    scratch.succeeds("evaluate --model seed/model.safetensors --data cloth --out run");
+    let ran = scratch.succeeds("compare other run");
+    assert!(
+        joined(&ran.out).contains("* The metrics of B are of step 7, and the run now has other weights, of step 7:"),
+        "{}",
+        ran.out
+    );
+    // Without weights, the config tells.
+    std::fs::remove_file(scratch.path("run/model.safetensors")).unwrap();
+    assert!(!scratch.succeeds("compare other run").out.contains('*'));
+    let longer = |run: &str, from: &str| {
+        let config = String::from_utf8(scratch.read(format!("{run}/config.toml"))).unwrap();
+        scratch.write(format!("{run}/config.toml"), config.replace(from, "steps = 9"));
+    };
+    longer("run", "steps = 7");
+    let ran = scratch.succeeds("compare other run");
+    assert!(joined(&ran.out).contains("* The metrics of B are of step 7, and its config says step 9."), "{}", ran.out);
+    // A lengthening that was interrupted.
+    longer("other", "steps = 5");
+    let ran = scratch.succeeds("compare run other");
+    let sentence = "The weights of B, and with them its metrics, are of step 5; its train.steps is 9.";
+    assert!(joined(&ran.out).contains(sentence) && cells(&ran.out, "B")[1] == "5", "{}", ran.out);
+    // A file of an earlier version, and weights that are damaged.
+    let mut old = scratch.json("other/metrics.json");
+    assert!(old.as_object_mut().unwrap().remove("weights").is_some());
+    scratch.write("other/metrics.json", old.to_string());
+    scratch.write("other/model.safetensors", "damaged");
+    let ran = scratch.succeeds("compare run other");
+    assert!(joined(&ran.out).contains("The metrics.json of B does not say which weights it is of"), "{}", ran.out);
+    assert!(cells(&ran.out, "B")[1] == "unknown" && ran.err.contains("other/model.safetensors: "), "{} {}", ran.out, ran.err);
+}
+
+#[test]
+fn a_run_without_results_has_its_row() {
+    let scratch = two_runs();
+    scratch.succeeds("train --config c.toml --data cloth --out third --steps 3");
+    let ran = scratch.succeeds("compare run third other");
+    assert_eq!(cells(&ran.out, "B")[1..], ["–"; 6], "{}", ran.out);
+    assert!(
+        joined(&ran.out).contains("B has no metrics.json, so its results are not known; `evaluate --out` with"),
+        "{}",
+        ran.out
+    );
+    assert!(ran.out.contains("C − A"), "{}", ran.out);
+    for run in ["run", "other"] {
+        std::fs::remove_file(scratch.path(run).join("metrics.json")).unwrap();
+    }
+    let ran = scratch.succeeds("compare run other");
+    assert!(!ran.out.contains("Results\n") && ran.out.contains("A and B have no metrics.json, so their"), "{}", ran.out);
+}
+
 #[test]
 fn what_cannot_be_compared_is_said() {
     let scratch = two_runs();

@@ -313,13 +313,20 @@ fn images_that_must_not_set_thresholds_are_named() {
     std::os::unix::fs::symlink(scratch.path("cloth/train/good/000.png"), scratch.path("normal/0/known.png")).unwrap();
     let text = scratch.refuses(&format!("{own} normal"));
     assert!(text.starts_with("normal: 1 of 13 images are in train/good") && text.ends_with("give only the others"), "{text}");
-    let ran = scratch.succeeds(&format!("{own} cloth/train/good"));
+    let reason = "in train/good or copies of its images, where the network may have been trained on them";
+    for name in scratch.names("cloth/train/good") {
+        scratch.write(format!("copies/camera/new{name}"), scratch.read(format!("cloth/train/good/{name}")));
+    }
+    let ran = scratch.succeeds(&format!("{own} copies"));
+    assert!(ran.err.contains(&format!("warning: copies: all images are {reason}")), "{}", ran.err);
+    scratch.write("copies/one.png", scratch.read("cloth/test/good/001.png"));
+    let copied = scratch.refuses(&format!("{own} copies"));
     assert!(
-        ran.err
-            .contains("warning: cloth/train/good: all images are in train/good, where the network may have been trained on them"),
-        "{}",
-        ran.err
+        copied.starts_with("copies/one.png: is in the test set (copies/one.png has the content of cloth/test/good/001.png); "),
+        "{copied}"
     );
+    let ran = scratch.succeeds(&format!("{own} cloth/train/good"));
+    assert!(ran.err.contains(&format!("warning: cloth/train/good: all images are {reason}")), "{}", ran.err);
     let metrics = scratch.json("new/metrics.json");
     let threshold = &metrics["image_threshold"];
     assert!(threshold["expected_false_alarms"].is_null() && threshold["false_alarm_probability"].is_null(), "{threshold}");

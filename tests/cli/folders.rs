@@ -216,8 +216,10 @@ fn good_images_alone_report_their_false_alarms() {
     let scratch = with_parts();
     scratch.succeeds(&format!("{EVALUATE} {FREE} --out new"));
     let ran = scratch.succeeds(&format!("{EVALUATE} --normal parts/fresh --out new"));
-    assert_eq!(scratch.names("new"), ["metrics.json"], "the page of another evaluation is gone");
-    assert!(ran.out.contains("false alarms") && ran.out.contains("of 3: ") && !ran.out.contains("AUROC"), "{}", ran.out);
+    assert_eq!(scratch.names("new"), ["figure.png", "index.html", "metrics.json"]);
+    let page = String::from_utf8(scratch.read("new/index.html")).unwrap();
+    assert!(page.contains("No defect among the 3 test images") && !page.contains("AUROC</dt>"), "not that of the whole test set");
+    assert!(ran.out.contains("false alarms") && ran.out.contains("of\u{a0}3") && !ran.out.contains("AUROC"), "{}", ran.out);
     let metrics = scratch.json("new/metrics.json");
     let rate = &metrics["image_threshold"]["false_alarms"];
     let above = metrics["images"].as_array().unwrap().iter();
@@ -236,6 +238,7 @@ fn good_images_alone_report_their_false_alarms() {
         "{}",
         ran.err
     );
+    assert_eq!(scratch.names("bare"), ["metrics.json"], "nothing is marked without thresholds");
     // Images of the training are no test.
     let ran = scratch.succeeds(&format!("{EVALUATE} --normal cloth/train/good --out seen"));
     assert!(ran.err.contains("cloth/train/good: the good test images are those that the model was trained on"), "{}", ran.err);

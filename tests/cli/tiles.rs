@@ -58,7 +58,8 @@ fn a_model_of_crops_at_native_scale_sees_large_pictures_in_tiles() {
     assert!(scratch.read("a/large.json") == scratch.read("b/large.json"));
     // Other tiles are said to be others, and the thresholds not to be theirs.
     let ran = detect("c --tile 64 large.png");
-    let expected = "Tiles of 64 px overlap by 16 px, and are blended there. The receptive field of this network needs an overlap of 168 px: ";
+    let expected = "Tiles of 64 px overlap by 16 px, and are blended there, so the result depends on them. --tile 224 (overlap 168 px) gives that of \
+                    the whole picture, and so does --tile 0; ";
     assert!(
         ran.err.contains(expected) && ran.err.contains("the model's thresholds were set on pictures that were divided"),
         "{}",
@@ -70,6 +71,11 @@ fn a_model_of_crops_at_native_scale_sees_large_pictures_in_tiles() {
     assert!(!whole.err.contains("Tiles of") && whole.err.contains("thresholds"), "{}", whole.err);
     let exact = detect("e --tile 176 --overlap 168 large.png");
     assert!(!exact.err.contains("Tiles of"), "{}", exact.err);
+    // The ways that it names.
+    assert!(!detect("f --tile 224 large.png").err.contains("Tiles of"));
+    let ran = detect("g --tile 224 --overlap 8 large.png");
+    assert!(ran.err.contains(". --overlap 168 gives that of the whole picture"), "{}", ran.err);
+    assert!(!detect("h --tile 224 --overlap 168 large.png").err.contains("Tiles of"));
     let (whole, exact) = (map("d").1, map("e").1);
     assert!(whole.iter().zip(&exact).all(|(a, b)| (a - b).abs() <= 1e-5));
 }

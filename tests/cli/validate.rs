@@ -32,9 +32,11 @@ fn no_image_is_judged_by_what_it_has_contributed() {
     let judged = scratch.json("judged/metrics.json");
     assert!(judged.get("image_threshold").is_none(), "{judged}");
     assert!(judged["protocol"].as_str().unwrap().contains("image score relative to"));
-    // `evaluate` calibrates on all held-out images, also the one that it judges.
+    // `evaluate` calibrates on all held-out images, also the one that it judges; files of the same bytes would be refused.
+    std::fs::create_dir(scratch.path("normal")).unwrap();
     for name in scratch.names("judged/test/good") {
-        scratch.write(format!("normal/{name}"), scratch.read(format!("judged/test/good/{name}")));
+        let image = image::load_from_memory(&scratch.read(format!("judged/test/good/{name}"))).unwrap();
+        image.save(scratch.path(format!("normal/{name}")).with_extension("bmp")).unwrap();
     }
     let own = "--config c.toml --config relative.toml --calibrate normal --device cpu";
     scratch.succeeds(&format!("evaluate --model run/model.safetensors --data judged --out all {own}"));

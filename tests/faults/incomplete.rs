@@ -33,7 +33,7 @@ fn only_good(scratch: &Scratch) {
 }
 
 /// What `evaluate` tells and writes for a category that `damage` changed, in a folder with a page of the whole category.
-fn evaluated(damage: impl Fn(&Scratch)) -> (Ran, Value) {
+fn evaluated(damage: impl Fn(&Scratch)) -> (Ran, Value, String) {
     const EVALUATE: &str = "evaluate --model run/model.safetensors --data cloth --out new --maps maps";
     let scratch = Scratch::new();
     scratch.succeeds(EVALUATE);
@@ -42,20 +42,43 @@ fn evaluated(damage: impl Fn(&Scratch)) -> (Ran, Value) {
     assert!(serde_json::from_str::<Value>(&json.out).is_ok() && json.err.contains("cloth: "), "{}", json.err);
     let ran = scratch.succeeds(EVALUATE);
     assert_eq!(ran.err, json.err);
-    assert_eq!(scratch.names("new"), ["metrics.json"], "no page of another evaluation");
+    assert_eq!(scratch.names("new"), ["figure.png", "index.html", "metrics.json"]);
     assert!(scratch.path("maps/cloth/test/good/000.npy").exists() && ran.out.contains("maps as .tiff and .npy below"));
-    (ran, scratch.json("new/metrics.json"))
+    let page = String::from_utf8(scratch.read("new/index.html")).unwrap();
+    (ran, scratch.json("new/metrics.json"), page)
 }
 
 #[test]
 fn evaluate_measures_what_is_there_and_says_what_is_not() {
-    let (ran, metrics) = evaluated(only_good);
+    let (ran, metrics, page) = evaluated(only_good);
+    assert!(
+        page.contains("No defect among the 3 test images: only false alarms can be counted.") && !page.contains("AUROC</dt>")
+    );
     assert!(ran.err.contains("cloth: no defect among the 3 test images: only false alarms can be counted"), "{}", ran.err);
-    assert!(ran.out.contains("false alarms") && ran.out.contains("of 3: ") && !ran.out.contains("AUROC"), "{}", ran.out);
+    assert!(ran.out.contains("false alarms") && ran.out.contains("of\u{a0}3") && !ran.out.contains("AUROC"), "{}", ran.out);
     assert!(metrics.get("image_auroc").is_none() && metrics["image_threshold"]["false_alarms"]["of"] == 3, "{metrics}");
-    let (ran, metrics) = evaluated(|scratch| remove(scratch, "cloth/ground_truth"));
+    let (ran, metrics, page) = evaluated(|scratch| remove(scratch, "cloth/ground_truth"));
     assert!(ran.err.contains("no pixel metric for the 5 defect images") && ran.out.contains("image AUROC"), "{}", ran.out);
     assert!(metrics["image_auroc"].is_f64() && metrics.get("pixel_auroc").is_none());
+    // The table is that of a complete set, and the page has what needs no mask.
+    let missing = "Not measured, because they need masks that mark the defects: pixel AUROC, ";
+    for part in ["image AUROC, hole", "defects found", "false alarms, expected", "± is one standard error", missing] {
+        assert!(ran.out.contains(part), "{part}: {}", ran.out);
+    }
+    assert!(page.contains(missing) && page.contains("<h2>By kind of image</h2>") && page.contains("There is no ground truth: "));
+    assert!(page.contains("Mistakes: ") && page.contains("alt=\"Heatmap of ") && !page.contains("alt=\"Ground truth of "));
+    // Without thresholds there is none, also none of an earlier evaluation.
+    let scratch = Scratch::new();
+    let evaluate = "evaluate --model fresh.safetensors --data cloth --out new";
+    scratch.succeeds("model init --model 1 --width 2 --out fresh.safetensors");
+    scratch.succeeds(evaluate);
+    remove(&scratch, "cloth/ground_truth");
+    let ran = scratch.succeeds(evaluate);
+    assert!(
+        ran.err.contains("and there is no page; --calibrate DIR sets one") && scratch.names("new") == ["metrics.json"],
+        "{}",
+        ran.err
+    );
     let scratch = Scratch::new();
     remove(&scratch, "cloth/test");
     let reason = scratch.refuses("evaluate --model run/model.safetensors --data cloth --out new");
@@ -194,6 +217,27 @@ fn black_masks_leave_no_pixel_metric() {
     assert!(has_note(&run, "the masks of 5 of 5 defect images mark no pixel; no pixel metric is defined"), "{run}");
     assert_eq!(run["images"]["black_masks"], 5);
     assert!(run["image_auroc"].is_f64() && run.get("pixel_auroc").is_none());
+}
+
+#[test]
+fn masks_that_mark_nothing_are_named_with_what_they_do_to_the_metrics() {
+    let scratch = Scratch::new();
+    let kinds = scratch.names("cloth/ground_truth");
+    for kind in &kinds[..2] {
+        scratch.write(format!("cloth/ground_truth/{kind}/000_mask.png"), black(32));
+    }
+    let warning = format!(
+        "warning: cloth: the masks of 2 of 5 defect images mark no pixel, so that pixel metrics take what is found there for false alarms, and AU-PRO has no \
+         region there: {}/000.png, {}/000.png",
+        kinds[0], kinds[1]
+    );
+    let ran = scratch.succeeds("evaluate --model run/model.safetensors --data cloth --out new --maps maps");
+    assert!(ran.err.contains(&warning), "{}", ran.err);
+    assert!(
+        String::from_utf8(scratch.read("new/index.html")).unwrap().contains("The masks of 2 of 5 defect images mark no pixel, ")
+    );
+    let ran = scratch.succeeds("metrics --maps maps/cloth/test --data cloth");
+    assert!(ran.err.contains(&warning), "{}", ran.err);
 }
 
 fn black(side: usize) -> Vec<u8> {

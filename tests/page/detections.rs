@@ -34,6 +34,54 @@ fn rows() -> Vec<Row> {
     ]
 }
 
+/// Where the pictures are that a reader sees first, and how large the thinnest one becomes when enlarged.
+const SIZES: &str = r#"(async () => {
+  const images = [...document.querySelectorAll(".picture img")];
+  await Promise.all(images.map(image => image.decode()));
+  const box = name => document.querySelector(name).getBoundingClientRect();
+  const found = { sides: images.map(image => [image.offsetHeight, image.offsetWidth]), gap: box(".cards").top - box("header").bottom };
+  found.large = [];
+  for (const image of images) {
+    image.click();
+    await document.querySelector("dialog img").decode();
+    const [own, stage] = [box("dialog img"), box("dialog .stage")];
+    found.large.push([own.height, own.width, stage.height, stage.width]);
+    document.querySelector("dialog").close();
+  }
+  console.log("DRIVEN " + JSON.stringify(found));
+})();
+"#;
+
+#[test]
+fn pictures_of_one_row_or_column_are_seen_and_nothing_is_far_from_the_title() {
+    let Some(chromium) = chromium("the sizes on the page of `detect` in a browser") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let sizes = [("row", (1, 300), 3.0), ("column", (300, 1), 2.0), ("usual", (40, 50), 1.0)];
+    let rows: Vec<Row> = sizes
+        .into_iter()
+        .map(|(name, size, score)| {
+            write_png(&folder.path().join(format!("{name}_overlay.png")), &Image::from_elem((size.0, size.1, 3), 0.5)).unwrap();
+            Row { name: name.into(), image: String::new(), result: Ok(Judged { size, largest: None, ..judged(score, None) }) }
+        })
+        .collect();
+    let page = Page {
+        rows: &rows,
+        parts: &[Part::Overlay].into(),
+        cutoffs: Cutoffs::given(Some(1.5), None),
+        knows_training: true,
+        facts: Vec::new(),
+        notes: Vec::new(),
+    };
+    std::fs::write(folder.path().join("index.html"), page.render()).unwrap();
+    let found = driven(chromium, folder.path(), SIZES);
+    assert_eq!(found["sides"], json!([[8, 72], [72, 8], [58, 72]]));
+    assert!(found["gap"].as_f64().unwrap() <= 32.0, "{found}");
+    let large: Vec<[f64; 4]> = serde_json::from_value(found["large"].clone()).unwrap();
+    for [height, width, most_height, most_width] in large {
+        assert!(height >= 12.0 && width >= 12.0 && height <= most_height && width <= most_width, "{found}");
+    }
+}
+
 #[test]
 fn filters_keys_and_the_enlarged_picture_work() {
     let Some(chromium) = chromium("the page of `detect` in a browser") else { return };

@@ -5,6 +5,8 @@
 //! fractions are f64. A score at or above the threshold is marked anomalous. A mask pixel is anomalous if its value exceeds one
 //! half. A metric that is undefined for the data (no anomalous sample, no normal sample, a NaN score) is an error, never NaN.
 
+use std::collections::BTreeMap;
+
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
@@ -101,6 +103,13 @@ pub struct Metrics {
     pub image_f1_threshold: f64,
     /// The test-selected pixel score that attains `pixel_f1_max`.
     pub pixel_f1_threshold: f64,
+}
+
+/// The values of [`Metrics`], or of a map of those that are defined, by their names in files. What is no number is left out.
+pub fn by_name(metrics: &impl Serialize) -> BTreeMap<String, f64> {
+    let value = serde_json::to_value(metrics).unwrap_or_default();
+    let fields = value.as_object().into_iter().flatten();
+    fields.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))).collect()
 }
 
 /// All metrics of one category. `score` selects the image score for `image_auroc`, `image_ap` and `image_f1_max`.

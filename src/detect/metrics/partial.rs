@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use ndarray::arr2;
 
-use super::{Record, Score, evaluate, is_anomalous};
+use super::{Record, Score, by_name, evaluate, is_anomalous};
 use crate::data::Plane;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// The metrics that `records` define, by their names in files: those of images need good and anomalous images, those of pixels
 /// need marked and unmarked pixels.
@@ -49,9 +49,7 @@ fn without_pixels(record: &Record) -> Record {
 }
 
 fn named(records: &[Record], score: Score) -> Result<BTreeMap<String, f64>> {
-    let value = serde_json::to_value(evaluate(records, score)?).map_err(Error::format)?;
-    let fields = value.as_object().into_iter().flatten();
-    Ok(fields.filter_map(|(name, value)| Some((name.clone(), value.as_f64()?))).collect())
+    Ok(by_name(&evaluate(records, score)?))
 }
 
 #[cfg(test)]

@@ -154,8 +154,9 @@ fn table_row(row: &Row, first: Option<Part>) -> String {
 
 fn picture(judged: &Judged, address: &str) -> String {
     let (height, width) = judged.size;
+    let class = if height > width { " class=\"tall\"" } else { "" };
     format!(
-        "<a href=\"{address}\"><img src=\"{address}\" alt=\"\" width=\"{width}\" height=\"{height}\" loading=\"lazy\" decoding=\"async\"></a>"
+        "<a href=\"{address}\"><img{class} src=\"{address}\" alt=\"\" width=\"{width}\" height=\"{height}\" loading=\"lazy\" decoding=\"async\"></a>"
     )
 }
 

@@ -20,7 +20,7 @@ const GREY: &str = "currentColor";
 pub(super) fn roc<B: Backend>(test: &Test<'_, B>) -> Result<Drawing> {
     let results = test.results();
     let title = format!("ROC curves of {}", test.category().name);
-    let svg = roc_chart(&title, &results);
+    let svg = roc_chart(&title, &results, test.curves());
     let threshold = results.threshold.map(|_| format!(" The ring marks the image threshold {}.", test.image_rule()));
     let caption = format!(
         "Share of anomalous images or pixels found against the share of good ones called anomalous, at every threshold; the area under a \
@@ -31,8 +31,8 @@ pub(super) fn roc<B: Backend>(test: &Test<'_, B>) -> Result<Drawing> {
     Ok(Drawing::svg(Name::Roc, title, caption, svg))
 }
 
-fn roc_chart(title: &str, results: &Results<'_>) -> String {
-    let Curves { image_roc, pixel_roc, .. } = &results.report.curves;
+fn roc_chart(title: &str, results: &Results<'_>, curves: &Curves) -> String {
+    let Curves { image_roc, pixel_roc, .. } = curves;
     let frame = Frame {
         description: title,
         x: Axis::linear(0.0, 1.0, ACROSS),
@@ -69,7 +69,7 @@ fn operating_point(results: &Results<'_>) -> Option<(f64, f64)> {
 /// The curve whose area up to the limit is AU-PRO.
 pub(super) fn pro<B: Backend>(test: &Test<'_, B>) -> Result<Drawing> {
     let title = format!("Per-region overlap on {}", test.category().name);
-    let svg = pro_chart(&title, &test.results());
+    let svg = pro_chart(&title, &test.results(), test.curves());
     let caption = format!(
         "Mean share of each annotated defect region that is marked, against the share of normal pixels that are marked, at every \
          threshold. AU-PRO is the shaded area up to a false positive rate of {FPR_LIMIT}, divided by {FPR_LIMIT}."
@@ -77,8 +77,7 @@ pub(super) fn pro<B: Backend>(test: &Test<'_, B>) -> Result<Drawing> {
     Ok(Drawing::svg(Name::Pro, title, caption, svg))
 }
 
-fn pro_chart(title: &str, results: &Results<'_>) -> String {
-    let curve = &results.report.curves.pro;
+fn pro_chart(title: &str, results: &Results<'_>, Curves { pro: curve, .. }: &Curves) -> String {
     let frame = Frame {
         description: title,
         x: Axis::linear(0.0, 1.0, ACROSS),
@@ -167,12 +166,12 @@ mod tests {
     #[test]
     fn the_areas_under_the_drawn_curves_are_those_of_the_data() {
         let report = example();
-        let results = Results { report: &report, score: Score::Max, threshold: Some(1.5) };
-        let svg = roc_chart("ROC", &results);
+        let results = Results::new(&report, Score::Max, Some(1.5));
+        let svg = roc_chart("ROC", &results, &report.curves);
         assert_abs_diff_eq!(area_under(&points(&svg, BLUE), 1.0), 0.875, epsilon = 2e-3);
         assert_abs_diff_eq!(area_under(&points(&svg, ORANGE), 1.0), 0.85, epsilon = 2e-3);
         assert!(svg.contains("image AUROC 0.90") && svg.contains("pixel AUROC 0.950") && chart::has_only_numbers(&svg));
-        let svg = pro_chart("PRO", &results);
+        let svg = pro_chart("PRO", &results, &report.curves);
         assert_abs_diff_eq!(area_under(&points(&svg, BLUE), FPR_LIMIT), (0.03 + 0.14) / 0.3, epsilon = 6e-3);
         assert!(svg.contains("limit 0.3") && svg.contains("AU-PRO 0.850") && svg.matches("<polygon").count() == 1);
     }
@@ -180,7 +179,7 @@ mod tests {
     #[test]
     fn the_ring_is_at_the_threshold() {
         let report = example();
-        let at = |threshold| operating_point(&Results { report: &report, score: Score::Max, threshold });
+        let at = |threshold| operating_point(&Results::new(&report, Score::Max, threshold));
         assert_eq!(at(Some(1.5)), Some((0.5, 0.5)));
         assert_eq!(at(Some(3.0)), Some((0.0, 0.0)));
         assert_eq!(at(None), None);

@@ -8,6 +8,7 @@ use super::super::figure::FigureRow;
 use super::super::number::readable;
 use super::super::results::Results;
 use crate::data::{Category, GOOD, Image, Plane};
+use crate::detect::metrics::Curves;
 use crate::detect::{Cutoffs, Detector, Threshold};
 use crate::error::Result;
 use crate::ops::Backend;
@@ -45,7 +46,8 @@ impl<'a, B: Backend> Test<'a, B> {
     /// A model with its evaluation on a category. Without thresholds of its own, the model gets those with the largest F1 on the
     /// test set.
     pub fn new(detector: &'a Detector<B>, category: &'a Category, report: &'a EvaluationReport, pick: Pick) -> Self {
-        let cutoffs = detector.cutoffs().or(Cutoffs::best_on_test_set(&report.metrics));
+        let results = Results::new(report, detector.settings().detection.score, None);
+        let cutoffs = detector.cutoffs().or(Cutoffs::best_on_test_set(&results.metrics));
         Self { detector, category, report, cutoffs, pick }
     }
 
@@ -57,6 +59,10 @@ impl<'a, B: Backend> Test<'a, B> {
         self.category
     }
 
+    pub(super) fn curves(&self) -> &Curves {
+        &self.report.curves
+    }
+
     pub(super) fn pixel_threshold(&self) -> Option<f64> {
         self.cutoffs.pixel.map(|threshold| threshold.value)
     }
@@ -64,7 +70,7 @@ impl<'a, B: Backend> Test<'a, B> {
     /// The evaluation with its image threshold.
     pub(super) fn results(&self) -> Results<'_> {
         let threshold = self.cutoffs.image.map(|threshold| threshold.value);
-        Results { report: self.report, score: self.detector.settings().detection.score, threshold }
+        Results::new(self.report, self.detector.settings().detection.score, threshold)
     }
 
     /// The scale of all heatmaps.
@@ -110,7 +116,7 @@ impl<'a, B: Backend> Test<'a, B> {
         Ok(Case {
             path: self.report.images[index].path.clone(),
             overlay: overlay(&image, &found.heatmap, scale)?,
-            example: Example::new(test, image, &truth, &found, scale),
+            example: Example::new(test, image, Some(&truth), &found, scale),
         })
     }
 }
@@ -126,6 +132,11 @@ impl Case {
         let own = &self.example;
         let note = format!("{}\nscore {}\n{}", own.name, readable(own.score, 3), own.verdict());
         FigureRow { label: own.kind.replace('_', " "), note, captions: Vec::new(), images }
+    }
+
+    /// The same with the true mask at the right, which every image of a complete test set has.
+    pub fn row_to_truth<'a>(&'a self, images: &[&'a Image]) -> FigureRow<'a> {
+        self.row(images.iter().copied().chain(&self.example.truth).collect())
     }
 }
 

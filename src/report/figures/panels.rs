@@ -18,8 +18,7 @@ const BRIGHTEST: f64 = 0.995;
 /// Figure 1.
 pub(super) fn defects<B: Backend>(test: &Test<'_, B>) -> Result<Drawing> {
     let cases = each(test, &test.picked_defects())?;
-    let rows =
-        cases.iter().map(|case| case.row(vec![&case.example.input, &case.overlay, &case.example.mask, &case.example.truth]));
+    let rows = cases.iter().map(|case| case.row_to_truth(&[&case.example.input, &case.overlay, &case.example.mask]));
     let caption = format!(
         "Left to right: the test image; its heatmap over the image in grey, more opaque where it is higher, with the colour scale below, the same for all rows; the mask, \
          white where the heatmap exceeds the pixel threshold {}; the annotated defect. {}",
@@ -33,7 +32,7 @@ pub(super) fn defects<B: Backend>(test: &Test<'_, B>) -> Result<Drawing> {
 /// Figure 2.
 pub(super) fn reconstructions<B: Backend>(test: &Test<'_, B>) -> Result<Drawing> {
     let cases = each(test, &test.picked_defects())?;
-    let rows = cases.iter().map(|case| case.row(vec![&case.example.input, &case.example.reconstruction, &case.example.truth]));
+    let rows = cases.iter().map(|case| case.row_to_truth(&[&case.example.input, &case.example.reconstruction]));
     let caption = format!(
         "Left to right: the test image; what the network makes of it, which should be the same image without the defect; the annotated \
          defect. {}",
@@ -117,7 +116,7 @@ pub(super) fn false_alarms<B: Backend>(test: &Test<'_, B>) -> Result<Drawing> {
 fn worst<B: Backend>(test: &Test<'_, B>, name: Name, of_anomalous: bool) -> Result<Drawing> {
     let chosen = extremes(&test.results().scores(), of_anomalous);
     let cases = each(test, &chosen)?;
-    let rows = cases.iter().map(|case| case.row(case.example.images().into())).collect();
+    let rows = cases.iter().map(|case| case.row(case.example.images())).collect();
     let wrong = cases.iter().filter(|case| case.example.anomalous_verdict != of_anomalous).count();
     let (title, which, mistakes) = match of_anomalous {
         true => ("The most normal-looking defects", "anomalous images with the lowest image scores, the lowest first", "missed"),

@@ -172,7 +172,8 @@ fn results<B: Backend>(
     let skipped_train = skipped.map_or(0, |share| share.skipped);
     let images = ImageCounts { train, held_out, skipped_train, ..test_set.counts };
     let mut notes = notes::of_training(&Log::last_warnings(&folder.join(LOG_FILE)).unwrap_or_default());
-    notes.extend(images.gaps(category));
+    notes.extend(test_set.gaps());
+    notes.extend(test_set.black_masks());
     notes.extend(skipped.map(|share| format!("training set: {share}")));
     notes.extend(test_set.skipped().map(|sentence| format!("test set: {sentence}")));
     notes.extend(notes::of_held_out(&images, job.used(), detector.settings()));
@@ -213,7 +214,7 @@ fn test<B: Backend>(
         Measured::Complete(report) => {
             watcher.evaluated(detector, category, Some(&report), folder)?;
             report.write(folder)?;
-            PartialReport::of(report).map(Some)
+            Ok(Some(PartialReport::of(report)))
         }
         Measured::Partial(report) => {
             watcher.evaluated(detector, category, None, folder)?;
@@ -248,6 +249,6 @@ fn validate<B: Backend>(
     if defects < wanted {
         notes.push(format!("{} of {wanted} drawn defects cannot be seen and are not in the validation set", wanted - defects));
     }
-    let PartialReport { metrics, image_auroc_by_kind, .. } = PartialReport::of(report)?;
+    let PartialReport { metrics, image_auroc_by_kind, .. } = PartialReport::of(report);
     Ok(Some(Validation { metrics, image_auroc_by_kind }))
 }
