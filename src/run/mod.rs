@@ -20,6 +20,7 @@ mod training;
 mod training_images;
 mod training_set;
 mod validation;
+mod wrong_values;
 
 pub use crate::model::MODEL_FILE;
 pub use budget::{parse_minutes, steps_within, time_step};
