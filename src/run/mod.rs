@@ -39,7 +39,7 @@ pub use memory::{
     training_memory,
 };
 pub use own_files::check_own_files;
-pub use resume::{Accepted, Start, has_checkpoint, steps_now};
+pub use resume::{Accepted, Start, has_checkpoint, settings_of_checkpoint, steps_now};
 pub use test_set::{ImageCounts, TestSet};
 pub use training::{Outcome, TrainingJob};
 pub use training_images::{TrainingImages, load_training_set};
