@@ -123,7 +123,24 @@ pub enum Activation {
     Softplus = 4,
 }
 
+/// The size of a picture in a message: `20x32 pixels (height x width)`, or `32x32 pixels`, where the order does not matter.
+pub(crate) fn in_pixels<T: fmt::Display + PartialEq>(height: T, width: T) -> String {
+    let order = if height == width { "" } else { " (height x width)" };
+    format!("{height}x{width} pixels{order}")
+}
+
 /// A dimension as the 32-bit integer that specs and kernels use. [`Shape::new`] has checked that it fits.
 pub(crate) fn extent(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_of_height_and_width_is_said_where_it_matters() {
+        assert_eq!(in_pixels(20, 32), "20x32 pixels (height x width)");
+        assert_eq!(in_pixels(32, 32), "32x32 pixels");
+    }
 }

@@ -388,7 +388,7 @@ fn masks_of_the_wrong_size_are_rejected() {
     let test = Category::open(folder.path()).unwrap().test;
     write_mask_png(&mask, &Plane::ones((4, 3))).unwrap();
     let error = test[1].read(0.0).unwrap_err().to_string();
-    assert!(error.ends_with("000_mask.png: the mask is 3 pixels wide and 4 high, its image 4 and 3; one of them is turned, perhaps by its EXIF data"), "{error}");
+    assert!(error.ends_with("000_mask.png: the mask has 4x3 pixels (height x width), its image 3x4 pixels (height x width); one of them is turned, perhaps by its EXIF data"), "{error}");
     let dark =
         |from: usize, value: fn(usize) -> f32| Plane::from_shape_fn((3, 4), |(row, _)| if row < from { 0.0 } else { value(row) });
     // Nothing tells which pixels are meant: all are alike, or there are several values.

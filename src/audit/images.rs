@@ -7,6 +7,7 @@ use super::samples::Samples;
 use crate::data::corruption::{Address, Corrupted, CorruptionConfig, Patches, Sources, corrupt};
 use crate::data::{Image, TrainingSet};
 use crate::error::{Error, Result};
+use crate::shape::in_pixels;
 
 /// Step numbers of the corruptions here; no training reaches them. Those of further copies are below, one for each image.
 const STEPS: [u32; 3] = [u32::MAX - 2, u32::MAX - 3, u32::MAX - 4];
@@ -32,7 +33,8 @@ pub fn image_samples<'a>(images: &'a [Image], set: &'a TrainingSet) -> Result<Im
     let (height, width, channels) = first.dim();
     if let Some(other) = images.iter().chain(&set.images).find(|image| image.dim() != first.dim()) {
         let (h, w, _) = other.dim();
-        return Err(Error::argument(format!("an audit needs images of one size, got {height}x{width} and {h}x{w} pixels")));
+        let sizes = [in_pixels(height, width), in_pixels(h, w)].join(" and ");
+        return Err(Error::argument(format!("an audit needs images of one size, got {sizes}")));
     }
     let corruption = Corruption::new(set);
     let own = corruption.of_each(images, STEPS[0])?;

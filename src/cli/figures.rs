@@ -15,6 +15,7 @@ use anyhow::bail;
 
 use super::device::{DeviceOption, on_device};
 use super::images::{self, FreeFolders};
+use super::lists::Trimmed;
 use super::output::{note, say};
 use super::progress;
 
@@ -45,7 +46,7 @@ pub struct Arguments {
     #[arg(long, value_name = "JSON")]
     ablation: Option<PathBuf>,
     /// Figures to draw [default: all]
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = Trimmed(str::parse::<Name>))]
     only: Vec<Name>,
     /// The image that stands for its kind: the one with the median score, or the first by name
     #[arg(long, value_enum, default_value_t = Choice::Median)]

@@ -6,6 +6,7 @@ use crate::profile::{KernelRecord, compare_kernels};
 use crate::report::kernels as report;
 use anyhow::Context;
 
+use super::lists::Trimmed;
 use super::output::{print, say, say_json, screen};
 
 /// Arguments of `kernels`.
@@ -18,7 +19,7 @@ use super::output::{print, say, say_json, screen};
 )]
 pub struct Arguments {
     /// Architectures, separated by commas: sm_80, sm_86, sm_89, sm_90, sm_90a, sm_100, sm_120
-    #[arg(long, value_name = "ARCH,...", default_value = "sm_90a", value_delimiter = ',', value_parser = Arch::named)]
+    #[arg(long, value_name = "ARCH,...", default_value = "sm_90a", value_delimiter = ',', value_parser = Trimmed(Arch::named))]
     arch: Vec<&'static Arch>,
     /// Write DIR/ARCH/FILE.cubin and DIR/kernels.json
     #[arg(long, value_name = "DIR")]

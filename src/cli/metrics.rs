@@ -7,6 +7,7 @@ use crate::disk::hint;
 use crate::disk::npy::{self, Element};
 use crate::report::results::Results;
 use crate::run::{TestSet, check_evaluation_memory, evaluate_maps};
+use crate::shape::in_pixels;
 use crate::{Error, Result};
 use anyhow::ensure;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -86,7 +87,7 @@ fn read_map<T: Element>(path: &Path) -> Result<Array2<T>> {
         (&[h, w], _) | (_, &[h, w]) if h * w > 0 => {
             Array2::from_shape_vec((h, w), array.into_iter().collect()).map_err(|error| Error::file(path, error))
         }
-        (&[h, w], _) => Err(Error::file(path, format!("0 values cannot fill {h}x{w}"))),
+        (&[h, w], _) => Err(Error::file(path, format!("is empty: it has {}", in_pixels(h, w)))),
         _ => Err(Error::file(path, format!("an anomaly map must be [h, w], got {shape:?}"))),
     }
 }

@@ -16,6 +16,7 @@ mod evidence;
 mod figures;
 mod images;
 mod kernels;
+mod lists;
 mod maps;
 mod metrics;
 mod model;

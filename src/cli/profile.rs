@@ -116,7 +116,7 @@ pub struct Arguments {
 struct Results(Vec<PathBuf>);
 
 fn results(text: &str) -> anyhow::Result<Results> {
-    let names: Vec<&str> = if Path::new(text).exists() { vec![text] } else { text.split(',').collect() };
+    let names: Vec<&str> = if Path::new(text).exists() { vec![text] } else { text.split(',').map(str::trim).collect() };
     ensure!(!names.contains(&""), "a file name is missing before or after a comma");
     Ok(Results(names.into_iter().map(PathBuf::from).collect()))
 }
@@ -318,4 +318,15 @@ fn place(path: &Path) -> anyhow::Result<PathBuf> {
 
 fn is_standard_output(path: &Path) -> bool {
     path == Path::new("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blanks_beside_the_commas_of_a_list_of_records_do_not_count() {
+        assert_eq!(results("a.json, b.json ,c.json").unwrap().0, ["a.json", "b.json", "c.json"].map(PathBuf::from));
+        assert!(results("a.json, ").is_err_and(|error| error.to_string().contains("a file name is missing")));
+    }
 }

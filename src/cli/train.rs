@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use crate::{Error, Result};
 
 use crate::run::{
     Accepted, CONFIG_FILE, Config, Log, MODEL_FILE, Outcome, Start, TrainingJob, check_own_files, check_training_memory,
-    free_memory, parse_minutes, steps_now,
+    free_memory, parse_minutes, settings_of_checkpoint, steps_now,
 };
 use anyhow::anyhow;
 
@@ -90,14 +90,30 @@ fn layers(arguments: &Arguments) -> Vec<PathBuf> {
     }
 }
 
+/// The settings of the run in the output folder, from its config, or from its checkpoint if that is missing.
+fn of_run(out: &Path) -> Result<Config> {
+    let own = out.join(CONFIG_FILE);
+    if own.exists() {
+        return Config::read(&own);
+    }
+    // That there is no checkpoint is said when it is continued from.
+    let Some(config) = settings_of_checkpoint(out)? else { return Ok(Config::default()) };
+    log::warn!("{}: is missing; the settings are those of the checkpoint, and the run writes the file anew", own.display());
+    Ok(config)
+}
+
 /// The settings of the run, from these files and the options.
 fn settings(arguments: &Arguments, layers: &[PathBuf]) -> Result<Config> {
-    let mut config = Config::read_layers(layers, arguments.textures.as_deref())?;
+    let mut config = match layers {
+        [] if arguments.resume => of_run(&arguments.out)?,
+        layers => Config::read_layers(layers, None)?,
+    };
+    config.data.textures = arguments.textures.clone().or(config.data.textures);
     config.train.steps = arguments.steps.unwrap_or(config.train.steps);
     config.seed = arguments.seed.unwrap_or(config.seed);
     config.output.validate_every = arguments.validate_every.unwrap_or(config.output.validate_every);
-    if arguments.budget.is_some() && arguments.resume {
-        config.train.steps = Config::read(&arguments.out.join(CONFIG_FILE))?.train.steps;
+    if arguments.budget.is_some() && arguments.resume && !arguments.config.is_empty() {
+        config.train.steps = of_run(&arguments.out)?.train.steps;
     }
     if arguments.resume && arguments.steps.is_none() && (arguments.budget.is_some() || arguments.config.is_empty()) {
         config.train.steps = steps_now(&arguments.out, config.train.steps);
@@ -147,9 +163,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         true => Watch::new(job.config(), &data, &arguments.out, device).map(Some),
         false => Ok(None),
     };
+    let done = job.steps_done()?;
     match on_device!(device, |backend| run_job(&backend, &job, line.clone(), watch(backend.description())?))? {
         Outcome::Finished => {
             say(format_args!("wrote {}", arguments.out.join(MODEL_FILE).display()))?;
+            if done >= job.config().train.steps {
+                note(format_args!("the run was finished at step {done} before; --resume --steps N with a larger N lengthens it"));
+            }
             Ok(ExitCode::SUCCESS)
         }
         Outcome::Interrupted => {

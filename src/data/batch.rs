@@ -9,7 +9,7 @@ use super::image::{Image, sides};
 use crate::error::{Error, Result};
 use crate::ops::{Pick, Picks};
 use crate::rng::{Purpose, Stream};
-use crate::shape::Shape;
+use crate::shape::{Shape, in_pixels};
 
 /// Changes that keep a normal image normal. Off by default, because this depends on the category.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -107,7 +107,7 @@ impl TrainingSet {
         for image in &self.images {
             let (height, width) = sides("training image", image)?;
             if height.min(width) < self.size {
-                let reason = format!("is {}, but a prepared training image has only {height}x{width}", self.size);
+                let reason = format!("is {}, but a prepared training image has only {}", self.size, in_pixels(height, width));
                 return Err(Error::config("data.size", reason));
             }
         }

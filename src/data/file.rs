@@ -21,6 +21,7 @@ use super::image::{Image, Plane, image, sides};
 use super::levels::Levels;
 use crate::disk::{bounded, write_atomically};
 use crate::error::{Error, Result};
+use crate::shape::in_pixels;
 
 /// The largest file that is opened, in bytes: twice an uncompressed 64 Mpx image with four 16-bit channels.
 pub(super) const MAX_BYTES: u64 = MAX_PIXELS * 16;
@@ -157,7 +158,8 @@ pub fn encode_png(image: &Image) -> Result<Vec<u8>> {
 /// An image that is not `[height, width, 3]` or has a side above 65535; too little memory.
 pub fn encode_jpeg(image: &Image, quality: u8) -> Result<Vec<u8>> {
     let (height, width) = sides("jpeg", image)?;
-    let refuse = |reason: &dyn Display| Error::shape("jpeg", format!("a JPEG cannot hold {height}x{width} pixels: {reason}"));
+    let size = in_pixels(height, width);
+    let refuse = |reason: &dyn Display| Error::shape("jpeg", format!("a JPEG cannot hold {size}: {reason}"));
     let rows = u16::try_from(height).map_err(|error| refuse(&error))?;
     let columns = u16::try_from(width).map_err(|error| refuse(&error))?;
     let bytes = to_bytes(image)?;
@@ -169,7 +171,8 @@ pub fn encode_jpeg(image: &Image, quality: u8) -> Result<Vec<u8>> {
 
 fn encode<D: Dimension>(values: &Array<f32, D>, colour: ExtendedColorType) -> Result<Vec<u8>> {
     let (height, width) = (values.len_of(Axis(0)), values.len_of(Axis(1)));
-    let refuse = |reason: &dyn Display| Error::shape("png", format!("a PNG cannot hold {height}x{width} pixels: {reason}"));
+    let size = in_pixels(height, width);
+    let refuse = |reason: &dyn Display| Error::shape("png", format!("a PNG cannot hold {size}: {reason}"));
     let rows = u32::try_from(height).map_err(|error| refuse(&error))?;
     let columns = u32::try_from(width).map_err(|error| refuse(&error))?;
     let bytes = to_bytes(values)?;
@@ -225,10 +228,11 @@ fn format(path: &Path, bytes: &[u8]) -> Result<ImageFormat> {
 fn check_size(path: &Path, height: u32, width: u32) -> Result<u64> {
     let pixels = u64::from(height) * u64::from(width);
     if pixels == 0 {
-        return Err(Error::file(path, format!("has no pixels ({height}x{width})")));
+        return Err(Error::file(path, format!("is empty: it has {}", in_pixels(height, width))));
     }
     if pixels > MAX_PIXELS {
-        return Err(Error::file(path, format!("has {height}x{width} = {pixels} pixels, the limit is {MAX_PIXELS}")));
+        let size = in_pixels(height, width);
+        return Err(Error::file(path, format!("has {size}, {pixels} in all; the limit is {MAX_PIXELS}")));
     }
     Ok(pixels)
 }
@@ -292,7 +296,7 @@ mod tests {
         let path = Path::new("a.png");
         assert!(check_size(path, 8192, 8192).is_ok());
         let error = check_size(path, 8192, 8193).unwrap_err().to_string();
-        assert_eq!(error, "a.png: has 8192x8193 = 67117056 pixels, the limit is 67108864");
+        assert_eq!(error, "a.png: has 8192x8193 pixels (height x width), 67117056 in all; the limit is 67108864");
         assert!(check_size(path, u32::MAX, u32::MAX).is_err());
         assert!(check_size(path, 0, 5).is_err());
     }

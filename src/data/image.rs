@@ -3,6 +3,7 @@ use std::borrow::Cow;
 use ndarray::{Array, Array2, Array3, Dimension};
 
 use crate::error::{Error, Result};
+use crate::shape::in_pixels;
 
 /// An RGB image: `[height, width, 3]`, values in [0, 1].
 pub type Image = Array3<f32>;
@@ -43,7 +44,8 @@ pub fn sides(op: &'static str, image: &Image) -> Result<(usize, usize)> {
 pub(super) fn check_size(op: &'static str, height: usize, width: usize) -> Result<()> {
     let values = height.checked_mul(width).and_then(|pixels| pixels.checked_mul(3));
     if values.is_none_or(|values| values == 0 || values > u32::MAX as usize) {
-        return Err(Error::shape(op, format!("an image of {height}x{width} pixels must have 1 to {} values", u32::MAX)));
+        let size = in_pixels(height, width);
+        return Err(Error::shape(op, format!("an image of {size} must have 1 to {} values", u32::MAX)));
     }
     Ok(())
 }

@@ -29,6 +29,9 @@ pub struct Skipped {
     /// The path itself, because the text of a part is not always a part of the text of the whole.
     #[serde(skip)]
     pub(super) path: PathBuf,
+    /// Path and reason for a sentence, in which a file has the path that leads to it.
+    #[serde(skip)]
+    words: String,
 }
 
 impl Skipped {
@@ -36,10 +39,12 @@ impl Skipped {
     pub fn new(path: &Path, error: &Error) -> Self {
         let text = error.to_string();
         let reason = text.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&text).to_owned();
-        Self { file: shown(path.as_os_str()), reason, path: path.to_owned() }
+        let file = shown(path.as_os_str());
+        Self { words: format!("{file}: {reason}"), file, reason, path: path.to_owned() }
     }
 
     /// The same with paths below `root` written as `name` and the rest, so that they do not depend on the place of the folder.
+    /// There is no folder of that name, so a sentence has the path as it was; without a name, `root` is named before it.
     #[must_use]
     pub(super) fn below(self, root: &Path, name: &str) -> Self {
         let [from, to] = [root, Path::new(name)].map(|path| path.join("").display().to_string());
@@ -48,13 +53,15 @@ impl Skipped {
             Ok(rest) if rest != Path::new("") => Path::new(name).join(rest),
             _ => self.path,
         };
-        Self { file: shown(path.as_os_str()), reason, path }
+        let file = shown(path.as_os_str());
+        let words = if name.is_empty() { format!("{file}: {reason}") } else { self.words };
+        Self { file, reason, path, words }
     }
 }
 
 impl fmt::Display for Skipped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.file, self.reason)
+        f.write_str(&self.words)
     }
 }
 
@@ -362,7 +369,9 @@ mod tests {
         assert!(share(&many).unwrap().ends_with("4.png: is empty; and 4 more, which -v names"));
         let mask =
             Skipped::new(Path::new("ok/a.png"), &Error::file("truth/a.png", "is black")).below(Path::new("truth"), "masks");
-        assert_eq!(mask.to_string(), "ok/a.png: masks/a.png: is black");
-        assert_eq!(mask.below(Path::new("ok/"), "normal").file, "normal/a.png");
+        assert_eq!((&mask.file[..], &mask.reason[..]), ("ok/a.png", "masks/a.png: is black"));
+        let both = mask.below(Path::new("ok/"), "normal");
+        assert_eq!((&both.file[..], &both.reason[..]), ("normal/a.png", "masks/a.png: is black"));
+        assert_eq!(both.to_string(), "ok/a.png: truth/a.png: is black", "with paths that lead to the files");
     }
 }

@@ -9,6 +9,7 @@ use super::image::{Image, sides};
 use super::levels::Levels;
 use super::resize::resize;
 use crate::error::{Error, Result};
+use crate::shape::in_pixels;
 
 /// How an image of any size is resized to the working resolution of the network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,7 +112,7 @@ impl Preparation {
         let (h, w) = sides("prepare", image)?;
         let (height, width) = self.working_size(h, w);
         if height.saturating_mul(width) as u64 > MAX_PIXELS {
-            let text = format!("{h}x{w} pixels become {height}x{width} as prepared, the limit is {MAX_PIXELS} pixels");
+            let text = format!("{} become {height}x{width} as prepared, the limit is {MAX_PIXELS} pixels", in_pixels(h, w));
             return Err(Error::argument(text));
         }
         if (height, width) == (h, w) {
@@ -153,7 +154,7 @@ mod tests {
         let strip = Image::from_elem((1, 4000, 3), 0.5);
         let text =
             crop.apply(&strip).map(drop).and(Preparation { shorter_side: 500, ..crop }.apply(&strip)).unwrap_err().to_string();
-        assert!(text.starts_with("1x4000 pixels become 500x2000000 as prepared"), "{text}");
+        assert!(text.starts_with("1x4000 pixels (height x width) become 500x2000000 as prepared"), "{text}");
         assert!(Preparation { size: 60, ..stretch }.validate().is_err());
         assert!(Preparation { shorter_side: 32, ..crop }.validate().is_err());
         let native = Preparation { size: 64, fit: Fit::Native, ..Preparation::NATIVE };

@@ -10,6 +10,7 @@ use ndarray::{Axis, s};
 use super::arrays::{copied, reserved, zeros};
 use super::image::{Image, check_size, image, row_major, sides};
 use crate::error::{Error, Result};
+use crate::shape::in_pixels;
 
 /// Columns whose weights are in memory at a time.
 const TOGETHER: usize = 4096;
@@ -87,7 +88,8 @@ pub fn crop(image: &Image, top: usize, left: usize, height: usize, width: usize)
     let (h, w) = sides("crop", image)?;
     let fits = |first: usize, side: usize, whole: usize| side > 0 && first.checked_add(side).is_some_and(|end| end <= whole);
     if !fits(top, height, h) || !fits(left, width, w) {
-        return Err(Error::shape("crop", format!("{height}x{width} from row {top}, column {left} leaves {h}x{w}")));
+        let size = in_pixels(height, width);
+        return Err(Error::shape("crop", format!("{size} from row {top}, column {left} leave {}", in_pixels(h, w))));
     }
     copied(&image.slice(s![top..top + height, left..left + width, ..]))
 }
@@ -101,7 +103,7 @@ pub fn pad_reflect(image: &Image, height: usize, width: usize) -> Result<Image> 
     let (h, w) = sides("pad_reflect", image)?;
     check_size("pad_reflect", height, width)?;
     if height < h || width < w {
-        return Err(Error::shape("pad_reflect", format!("{h}x{w} cannot be padded to {height}x{width}")));
+        return Err(Error::shape("pad_reflect", format!("{} cannot be padded to {}", in_pixels(h, w), in_pixels(height, width))));
     }
     let mut padded: Image = zeros((height, width, 3))?;
     for (y, mut row) in padded.outer_iter_mut().enumerate() {
@@ -244,7 +246,7 @@ mod tests {
         let part = crop(&image, 1, 1, 2, 3).unwrap();
         assert_eq!(part, image.slice(s![1..3, 1..4, ..]));
         let error = crop(&image, 0, 0, 6, 6).unwrap_err().to_string();
-        assert_eq!(error, "crop: 6x6 from row 0, column 0 leaves 5x6");
+        assert_eq!(error, "crop: 6x6 pixels from row 0, column 0 leave 5x6 pixels (height x width)");
         assert!(crop(&image, usize::MAX, 0, 2, 2).is_err());
         assert!(crop(&image, 0, 0, 0, 2).is_err() && resize(&image, 0, 4).is_err());
     }

@@ -12,6 +12,7 @@ use super::image::{Image, image};
 use super::levels::Levels;
 use crate::disk::bounded;
 use crate::error::{Error, Result};
+use crate::shape::in_pixels;
 
 /// The largest picture that is read in strips: places in it are numbers of 32 bits.
 const MOST_PIXELS: u64 = u32::MAX as u64;
@@ -54,7 +55,8 @@ impl Strips {
         let (height, width) = rows.size();
         let pixels = (height as u64).saturating_mul(width as u64);
         if pixels == 0 || pixels > MOST_PIXELS {
-            return Err(Error::file(path, format!("has {height}x{width} = {pixels} pixels; 1 to {MOST_PIXELS} are possible")));
+            let size = in_pixels(height, width);
+            return Err(Error::file(path, format!("has {size}, {pixels} in all; 1 to {MOST_PIXELS} are possible")));
         }
         Ok(Self { path: path.to_owned(), white_level, rows, next: 0, levels: None })
     }

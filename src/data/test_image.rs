@@ -8,6 +8,7 @@ use super::image::{Image, Plane};
 use super::levels::Levels;
 use super::listing::shown;
 use crate::error::{Error, Result};
+use crate::shape::in_pixels;
 
 /// Name of the folder of normal images, and of their kind among test images.
 pub const GOOD: &str = "good";
@@ -120,7 +121,7 @@ fn check_mask_size<T: PartialEq + Display>(path: &Path, [h, w]: [T; 2], [ih, iw]
         true => Ok(()),
         false => {
             let turned = if h == iw && w == ih { "; one of them is turned, perhaps by its EXIF data" } else { "" };
-            Err(Error::file(path, format!("the mask is {w} pixels wide and {h} high, its image {iw} and {ih}{turned}")))
+            Err(Error::file(path, format!("the mask has {}, its image {}{turned}", in_pixels(h, w), in_pixels(ih, iw))))
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::data::{Image, MAX_PIXELS, Plane, crop, image, pad_reflect, plane, row
 use crate::error::{Error, Result};
 use crate::model::{Architecture, Inference, Parameters, WeightFile};
 use crate::ops::{Backend, BoxAverage, BoxAverageSpec};
-use crate::shape::Shape;
+use crate::shape::{Shape, in_pixels};
 
 /// A trained network with the settings that turn its output into a heatmap, a score and a verdict.
 pub struct Detector<B: Backend> {
@@ -264,8 +264,8 @@ impl<B: Backend> Detector<B> {
         let (h, w, _) = x.dim();
         let (height, width) = (h.next_multiple_of(8), w.next_multiple_of(8));
         if height.saturating_mul(width) as u64 > MAX_PIXELS {
-            let reason =
-                format!("{h}x{w} pixels become {height}x{width} with sides divisible by 8, the limit is {MAX_PIXELS} pixels");
+            let size = in_pixels(h, w);
+            let reason = format!("{size} become {height}x{width} with sides divisible by 8, the limit is {MAX_PIXELS} pixels");
             return Err(Error::argument(reason));
         }
         let padded = pad_reflect(x, height, width)?;

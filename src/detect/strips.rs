@@ -15,6 +15,7 @@ use crate::data::arrays::{copied, joined};
 use crate::data::{Image, MAX_PIXELS, Plane};
 use crate::error::{Error, Result};
 use crate::ops::Backend;
+use crate::shape::in_pixels;
 
 /// Takes the rows of a result, in order, as they are finished. Those of the heatmap come a little later than those of the
 /// reconstruction.
@@ -60,7 +61,7 @@ impl<B: Backend> Detector<B> {
         let Some(tiling) = tiling else {
             let tiles = if settings.preparation.keeps_size() { ", or give --tile" } else { "" };
             let reason = "needs a model that keeps the size of pictures, and tiles; train with data.fit = \"native\"";
-            return Err(Error::argument(format!("a picture of {height}x{width} pixels {reason}{tiles}")));
+            return Err(Error::argument(format!("a picture of {} {reason}{tiles}", in_pixels(height, width))));
         };
         if (tiling.tile.min(height) as u64).saturating_mul(width as u64) > MAX_PIXELS {
             let reason = format!("a strip of {} rows of {width} pixels has more than {MAX_PIXELS} pixels", tiling.tile);

@@ -8,6 +8,7 @@ mod autoencoder;
 mod forward;
 mod graph;
 mod inference;
+mod mistaken;
 mod mlp;
 mod net;
 mod parameters;

@@ -5,6 +5,7 @@ use ndarray::ArrayD;
 use safetensors::tensor::SafeTensors;
 
 use super::safetensors_file::digest_of_arrays;
+use super::mistaken::mistaken;
 use super::{Architecture, Autoencoder, DILATIONS, ParameterSpec, decode_safetensors, decode_values, encode_safetensors};
 use crate::disk::bounded;
 use crate::error::{Error, Result};
@@ -84,7 +85,8 @@ impl WeightFile {
             return Err(Error::file(path, format!("is a folder; did you mean {}?", within.display())));
         }
         let bytes = bounded::read(path, bounded::NUMBERS)?;
-        Self::decode(&bytes).map_err(|error| error.in_file(path))
+        let explained = |error| mistaken(path, &bytes).map_or(error, Error::format).in_file(path);
+        Self::decode(&bytes).map_err(explained)
     }
 
     /// As [`WeightFile::read`], from bytes.

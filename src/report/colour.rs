@@ -5,6 +5,7 @@ use ndarray::{Array2, Axis, Zip, aview1};
 use crate::data::arrays::reserved;
 use crate::data::{Image, Plane, image, row_major, sides};
 use crate::error::{Error, Result};
+use crate::shape::in_pixels;
 
 /// "Inferno" by Nathaniel Smith and Stéfan van der Walt (2015, matplotlib, released under CC0), at 0, 0.1, …, 1.
 /// Its lightness grows evenly from black to pale yellow, so it also reads in grey and for colour-blind eyes.
@@ -107,7 +108,8 @@ pub fn grey(plane: &Plane) -> Image {
 pub fn overlay(picture: &Image, plane: &Plane, scale: Scale) -> Result<Image> {
     let ((height, width), (h, w)) = (sides("overlay", picture)?, plane.dim());
     if (height, width) != (h, w) {
-        return Err(Error::shape("overlay", format!("image is {height}x{width}, plane is {h}x{w}")));
+        let [image, plane] = [in_pixels(height, width), in_pixels(h, w)];
+        return Err(Error::shape("overlay", format!("the image has {image}, the plane {plane}")));
     }
     let heated = |pixel: [f32; 3], value: f32| {
         let (grey, place) = (luminance(pixel), scale.place(value));
@@ -191,7 +193,7 @@ mod tests {
     fn sizes_must_agree() {
         let scale = Scale { low: 0.0, high: 1.0 };
         let error = overlay(&Image::zeros((1, 2, 3)), &Plane::zeros((2, 1)), scale).unwrap_err().to_string();
-        assert_eq!(error, "overlay: image is 1x2, plane is 2x1");
+        assert_eq!(error, "overlay: the image has 1x2 pixels (height x width), the plane 2x1 pixels (height x width)");
     }
 
     #[test]

@@ -107,8 +107,8 @@ impl<'a> Comparison<'a> {
     }
 }
 
-const STYLE: &str = "table{border-collapse:collapse;margin:1rem 0}th,td{padding:.3rem .8rem;text-align:left;border-bottom:1px solid #8884}\
-.scroll{overflow-x:auto}ul.runs{list-style:none;padding:0;font-family:monospace}";
+/// Rules of this page beyond the shared ones.
+const STYLE: &str = include_str!("comparison.css");
 
 fn html(table: &Rows) -> String {
     let cells = |tag: &str, cells: &[String]| {
@@ -116,7 +116,9 @@ fn html(table: &Rows) -> String {
         format!("<tr>{}</tr>\n", cells.iter().map(cell).collect::<String>())
     };
     let rows: String = table.rows.iter().map(|row| cells("td", row)).collect();
-    section(table.title, &format!("<div class=\"scroll\"><table>\n{}{rows}</table></div>", cells("th", &table.headings)))
+    // Keys scroll only what can have the focus.
+    let scroll = format!("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">", escape(table.title));
+    section(table.title, &format!("{scroll}<table>\n{}{rows}</table></div>", cells("th", &table.headings)))
 }
 
 fn section(title: &str, content: &str) -> String {
@@ -271,6 +273,26 @@ fn protocols_differ(runs: &[ComparedRun]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::Config;
+
+    #[test]
+    fn a_wide_table_shows_on_the_page_that_it_scrolls() {
+        let run = |folder: &str, seed| ComparedRun {
+            folder: folder.into(),
+            config: Some(Config { seed, ..Config::default() }),
+            losses: Vec::new(),
+            validations: Vec::new(),
+            results: None,
+        };
+        let page = Comparison::new(&[run("one", 1), run("two", 2)]).unwrap().page();
+        let table = "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Keys of the config that differ\"><table>";
+        assert!(page.contains(table), "{page}");
+        for rule in
+            ["/ 36px 100% no-repeat local", "/ 12px 100% no-repeat;", "position: sticky; left: 0; background: var(--paper)"]
+        {
+            assert!(page.contains(rule), "{rule}");
+        }
+    }
 
     #[test]
     fn a_difference_needs_both_image_aurocs() {

@@ -4,6 +4,7 @@ use super::figure::{Figure, FigureRow};
 use super::number::readable;
 use crate::data::Image;
 use crate::error::{Error, Result};
+use crate::shape::in_pixels;
 use crate::theory::figure::{Colours, GalleryImage, GalleryRow};
 
 /// The diverging scale: dark blue for -limit, grey for 0, pale orange for limit. It grows lighter all the way, so that the sign
@@ -22,7 +23,7 @@ const SCALE: usize = 3;
 pub(super) fn image(picture: &GalleryImage) -> Result<Image> {
     let (height, width) = picture.values.dim();
     if width * height == 0 {
-        let error = Error::shape("gallery", format!("an image of {height} x {width}"));
+        let error = Error::shape("gallery", format!("an image of {}", in_pixels(height, width)));
         return Err(error.within(format!("the image `{}`", picture.caption)));
     }
     let pixel = |row: usize, column: usize| match picture.colours {

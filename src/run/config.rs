@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::keys;
+use super::wrong_values::in_plain_words;
 use crate::data::corruption::CorruptionConfig;
 use crate::data::{AugmentConfig, Fit, Preparation};
 use crate::detect::DetectionConfig;
@@ -276,8 +277,9 @@ const QUOTED: usize = 200;
 
 /// A sentence that quotes the wrong line and gives the reason.
 fn bad_toml(text: &str, error: &toml::de::Error) -> Error {
+    let reason = in_plain_words(error.message());
     let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
-        return Error::format(error.message());
+        return Error::format(reason);
     };
     let number = before.matches('\n').count();
     let is_table = |line: &&str| line.starts_with('[');
@@ -286,7 +288,7 @@ fn bad_toml(text: &str, error: &toml::de::Error) -> Error {
     let line = lines.next().unwrap_or_default();
     let place = table.filter(|_| !is_table(&line)).map_or_else(String::new, |table| format!(" in {table}"));
     let quoted = |text: &str| shortened(text, QUOTED);
-    Error::format(format!("line {}, `{}`{}: {}", number + 1, quoted(line), quoted(&place), quoted(error.message())))
+    Error::format(format!("line {}, `{}`{}: {}", number + 1, quoted(line), quoted(&place), quoted(&reason)))
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::detect::{
 };
 use crate::error::{Error, Result};
 use crate::ops::Backend;
+use crate::shape::in_pixels;
 
 /// The content of `metrics.json`.
 #[derive(Clone, Debug, Serialize)]
@@ -270,7 +271,8 @@ pub fn evaluate_maps<T: Real>(
 fn check_orientation(test: &TestImage, (h, w): (usize, usize), image: &Image) -> Result<()> {
     let (height, width, _) = image.dim();
     if height != width && h * height == w * width {
-        let reason = format!("its map is {h} pixels high and {w} wide, the image {height} and {width}: the map is transposed");
+        let [map, image] = [in_pixels(h, w), in_pixels(height, width)];
+        let reason = format!("its map has {map}, the image {image}: the map is transposed");
         return Err(Error::file(&test.path, reason));
     }
     Ok(())

@@ -21,6 +21,7 @@ mod training;
 mod training_images;
 mod training_set;
 mod validation;
+mod wrong_values;
 
 pub use crate::model::MODEL_FILE;
 pub use budget::{parse_minutes, steps_within, time_step};
@@ -40,7 +41,7 @@ pub use memory::{
     training_memory,
 };
 pub use own_files::check_own_files;
-pub use resume::{Accepted, Start, has_checkpoint, steps_now};
+pub use resume::{Accepted, Start, has_checkpoint, settings_of_checkpoint, steps_now};
 pub use test_set::{ImageCounts, TestSet};
 pub use training::{Outcome, TrainingJob};
 pub use training_images::{TrainingImages, load_training_set};

@@ -40,6 +40,14 @@ pub fn has_checkpoint(folder: &Path) -> bool {
     [CHECKPOINT_FILE, PREVIOUS_FILE].iter().any(|name| folder.join(name).exists())
 }
 
+/// The settings that the checkpoint in a folder has, for a run whose config is lost; `None` without a checkpoint.
+///
+/// # Errors
+/// No checkpoint that can be used.
+pub fn settings_of_checkpoint(folder: &Path) -> Result<Option<Config>> {
+    has_checkpoint(folder).then(|| usable(folder).map(|(_, config)| config)).transpose()
+}
+
 /// The `train.steps` of the run in a folder, if a config with `steps` is of this run before it was lengthened; else `steps`. A
 /// config of the user stays as it is when a run is lengthened.
 pub fn steps_now(folder: &Path, steps: u64) -> u64 {
@@ -111,12 +119,13 @@ pub(super) fn find(config: &Config, out: &Path, start: Start) -> Result<Option<F
     }
 }
 
-/// The last checkpoint with its config, or the one before if that is missing or damaged. One that only cannot be read now, or not
+/// The last checkpoint with its config, or the one before if that is missing, damaged or no file. One that only cannot be read now, or not
 /// by this version, is not given up.
 fn usable(out: &Path) -> Result<(Found, Config)> {
-    let damage = match read(&out.join(CHECKPOINT_FILE)) {
+    let last = out.join(CHECKPOINT_FILE);
+    let damage = match read(&last) {
         Ok((checkpoint, config)) => return Ok((Found { checkpoint, damage: None, shorter: None }, config)),
-        Err(error) if is_missing(&error) || matches!(error.root(), Error::Format(_)) => error,
+        Err(error) if is_missing(&error) || is_lost(&last, &error) => error,
         Err(error) => return Err(error),
     };
     match read(&out.join(PREVIOUS_FILE)) {
@@ -129,13 +138,18 @@ fn usable(out: &Path) -> Result<(Found, Config)> {
 
 /// That the last checkpoint is damaged, and what is wrong with the one before it.
 fn neither(out: &Path, damage: &Error, error: &Error) -> Error {
-    let remedy = match (error.root(), out.join(MODEL_FILE).exists()) {
-        (Error::Format(_), true) => "; neither can be resumed from: to train anew, choose another --out",
-        (Error::Format(_), false) => "; neither can be resumed from: to train anew, remove both or choose another --out",
+    let remedy = match (is_lost(&out.join(PREVIOUS_FILE), error), out.join(MODEL_FILE).exists()) {
+        (true, true) => "; neither can be resumed from: to train anew, choose another --out",
+        (true, false) => "; neither can be resumed from: to train anew, remove both or choose another --out",
         // It may be readable another time, or by another version.
-        _ => "",
+        (false, _) => "",
     };
     Error::file(out.join(CHECKPOINT_FILE), format!("{}; {error}{remedy}", damage.root()))
+}
+
+/// Whether what is there will never be read as a checkpoint: it is damaged, or a folder or a pipe is in the place of the file.
+fn is_lost(path: &Path, error: &Error) -> bool {
+    matches!(error.root(), Error::Format(_)) || path.metadata().is_ok_and(|about| !about.is_file())
 }
 
 fn is_missing(error: &Error) -> bool {
@@ -169,8 +183,9 @@ impl Found {
         let [last, previous] = [CHECKPOINT_FILE, PREVIOUS_FILE].map(|name| out.join(name));
         log::warn!("{damage}; going on from step {} of {} instead", self.checkpoint.step, previous.display());
         if last.symlink_metadata().is_ok() {
+            let what = if last.is_file() { "the damaged checkpoint" } else { "what was in its place" };
             let aside = put_aside(&last, "damaged")?;
-            log::warn!("the damaged checkpoint is kept as {}", aside.display());
+            log::warn!("{what} is kept as {}", aside.display());
         }
         std::fs::rename(&previous, &last).map_err(|error| Error::write(&last, error))
     }

@@ -9,6 +9,7 @@ use crate::data::{Image, Preparation, TrainingSet, list_images, read_image_with}
 use crate::detect::Source;
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Stream};
+use crate::shape::in_pixels;
 
 /// Generated replacement textures per family, if no folder of textures is given.
 const GENERATED_PER_FAMILY: u32 = 6;
@@ -62,7 +63,7 @@ pub(super) fn prepared(image: &Image, preparation: &Preparation) -> Result<Image
     let image = preparation.apply(image)?;
     let ((height, width, _), size) = (image.dim(), preparation.size);
     if height.min(width) < size {
-        let reason = format!("has {height}x{width} pixels as prepared, data.size asks for at least {size}x{size}");
+        let reason = format!("has {} as prepared, data.size asks for at least {size}x{size}", in_pixels(height, width));
         return Err(Error::format(reason));
     }
     Ok(image)

@@ -171,7 +171,7 @@ fn masks_that_do_not_fit_are_named() {
     scratch.write("parts/truth/stain/other_mask.png", scratch.read("parts/truth/000_mask.png"));
     let ran = scratch.succeeds(&format!("{EVALUATE} {FREE} --out new"));
     assert!(ran.err.contains("stain/000.png has no mask: no pixel metric for the 5 defect images"), "{}", ran.err);
-    let reason = "masks/stain/other_mask.png: this mask has no image in --abnormal";
+    let reason = "parts/truth/stain/other_mask.png: this mask has no image in --abnormal";
     assert!(ran.err.contains(&format!("1 of 9 files skipped: {reason}")), "{}", ran.err);
     let metrics = scratch.json("new/metrics.json");
     assert!(metrics["image_auroc"].is_f64() && metrics.get("pixel_auroc").is_none(), "{metrics}");
@@ -351,7 +351,7 @@ fn a_training_set_of_which_nothing_is_left_is_an_error() {
     for command in [&format!("{TRAIN} --out new"), preview, "data validation --config c.toml --out new"] {
         let text = scratch.refuses(&format!("{command} --normal bad"));
         assert!(
-            text.starts_with("bad: nothing is left to train on: 2 of 2 files skipped: normal/a.png: is empty (0 bytes); "),
+            text.starts_with("bad: nothing is left to train on: 2 of 2 files skipped: bad/a.png: is empty (0 bytes); "),
             "{text}"
         );
     }
@@ -427,7 +427,7 @@ fn every_command_on_normal_images_takes_a_folder_of_them() {
     scratch.succeeds("data generate --out large --family cloth --size 64 --train 8 --good 5 --defects 1");
     let normal = "large/cloth/train/good";
     scratch.write(format!("{normal}/day/bad.png"), "");
-    let skips = "1 of 9 files skipped: normal/day/bad.png: is empty (0 bytes)";
+    let skips = format!("1 of 9 files skipped: {normal}/day/bad.png: is empty (0 bytes)");
     for command in [
         "train --config c.toml --out large-run",
         "data preview --config c.toml --out sheet.png",

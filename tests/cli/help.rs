@@ -221,6 +221,9 @@ fn doctor_reports_the_machine() {
     }
     let config = scratch.succeeds("doctor --config").out;
     assert_eq!(Config::parse(&config).unwrap(), Config::default());
+    for line in config.lines().filter(|line| line.starts_with('#')) {
+        assert!(line.chars().count() <= 80, "a comment of {} characters: {line}", line.chars().count());
+    }
 }
 
 #[test]

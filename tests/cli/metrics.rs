@@ -86,7 +86,7 @@ fn doubles_are_ranked_as_doubles_and_transposed_maps_are_refused() {
     for (height, width) in [(40, 24), (20, 12)] {
         scratch.write("maps/good/000.npy", crate::fixture::npy_f32(&[height, width], &vec![0.5; height * width]));
         let reason = format!(
-            "cloth/test/good/000.png: its map is {height} pixels high and {width} wide, the image 24 and 40: the map is transposed"
+            "cloth/test/good/000.png: its map has {height}x{width} pixels (height x width), the image 24x40 pixels (height x width): the map is transposed"
         );
         assert_eq!(scratch.refuses("metrics --maps maps --data cloth"), reason);
     }

@@ -106,7 +106,11 @@ fn tiles_and_pictures_that_do_not_fit_are_refused_with_a_remedy() {
     // A model of native crops has tiles already.
     let overlapping = scratch.succeeds("detect --model own/model.safetensors --out new --overlap 8 large.png");
     assert!(overlapping.err.contains("Tiles of 32 px overlap by 8 px"), "{}", overlapping.err);
-    assert!(ran.err.contains("thin.png: has 31x200 pixels as prepared, data.size asks for at least 32x32"), "{}", ran.err);
+    assert!(
+        ran.err.contains("thin.png: has 31x200 pixels (height x width) as prepared, data.size asks for at least 32x32"),
+        "{}",
+        ran.err
+    );
     assert!(ran.err.contains("1 of 6 files skipped"), "{}", ran.err);
     std::fs::remove_file(scratch.path("steel/train/good/thin.png")).unwrap();
     scratch.write("bad.toml", format!("{NATIVE}[detection]\ntile = 36\n"));

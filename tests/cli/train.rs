@@ -120,8 +120,13 @@ fn two_trainings_do_not_write_into_one_folder() {
 fn resuming_a_finished_run_changes_nothing() {
     let scratch = Scratch::new();
     let before = FILES.map(|name| scratch.read(format!("run/{name}")));
-    scratch.succeeds("train --config c.toml --data cloth --out run --resume");
+    let ran = scratch.succeeds("train --config c.toml --data cloth --out run --resume");
     assert!(before == FILES.map(|name| scratch.read(format!("run/{name}"))));
+    let words = "the run was finished at step 4 before; --resume --steps N with a larger N lengthens it";
+    assert!(ran.err.lines().any(|line| line == words), "{}", ran.err);
+    let longer = scratch.succeeds("train --config c.toml --data cloth --out run --resume --steps 5");
+    assert!(!longer.err.contains("was finished"), "{}", longer.err);
+    assert!(scratch.succeeds("train --data cloth --out run --resume").err.contains("was finished at step 5 before"));
 }
 
 #[test]

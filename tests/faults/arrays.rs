@@ -49,7 +49,7 @@ fn invalid_score_maps_are_rejected() {
     for (bytes, reason) in [
         (npy_f32(&[64], &[0.5; 64]), "an anomaly map must be [h, w], got [64]"),
         (npy_f32(&[4, 4, 4], &[0.5; 64]), "an anomaly map must be [h, w], got [4, 4, 4]"),
-        (npy_f32(&[0, 8], &[]), "cannot fill 0x8"),
+        (npy_f32(&[0, 8], &[]), "is empty: it has 0x8 pixels (height x width)"),
         (npy_f32(&[1, 2], &[0.5, f32::INFINITY]), "holds inf"),
         (npy("|u1", false, "(8, 8)", &[0; 64]), "neither f32 nor f64"),
     ] {

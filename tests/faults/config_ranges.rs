@@ -111,7 +111,8 @@ impl Key {
     fn check_words(&self) {
         let path = self.path();
         let error = Config::parse(&format!("{path} = '?'")).unwrap_err().to_string();
-        let words: Vec<&str> = error.rsplit("expected").next().unwrap().split('`').skip(1).step_by(2).collect();
+        let words: Vec<&str> =
+            error.rsplit("must be ").next().unwrap().rsplit_once(", got ").unwrap().0.split('`').skip(1).step_by(2).collect();
         assert!(words.len() > 1, "{path}: {error}");
         for word in words {
             let is_named = self.comment.split(|c: char| !c.is_ascii_lowercase() && c != '_').any(|own| own == word);

@@ -120,7 +120,8 @@ fn a_mask_of_another_size_than_its_image_is_named_before_the_training_and_left_o
     scratch.write(format!("cloth/ground_truth/{kind}/000_mask.png"), black(20));
     let ran = scratch.succeeds("reproduce --data . --config c.toml --device cpu --out all");
     assert!(
-        ran.err.contains("warning: cloth: 1 of 8 files skipped: ") && ran.err.contains("the mask is 20 pixels wide"),
+        ran.err.contains("warning: cloth: 1 of 8 files skipped: ")
+            && ran.err.contains("the mask has 20x20 pixels, its image 32x32 pixels"),
         "{}",
         ran.err
     );

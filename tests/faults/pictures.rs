@@ -58,7 +58,7 @@ fn masks_of_the_wrong_size_or_without_an_image_are_named() {
     let mask = "cloth/ground_truth/stain/000_mask.png";
     write_mask_png(&scratch.path(mask), &Plane::ones((16, 32))).unwrap();
     let ran = scratch.succeeds(&EVALUATE.replace("new", "report"));
-    let reason = "ground_truth/stain/000_mask.png: the mask is 32 pixels wide and 16 high, its image 32 and 32";
+    let reason = "ground_truth/stain/000_mask.png: the mask has 16x32 pixels (height x width), its image 32x32 pixels";
     assert!(ran.err.contains(&format!("cloth: 1 of 8 files skipped: test/stain/000.png: {reason}")), "{}", ran.err);
     std::fs::rename(scratch.path(mask), scratch.path("cloth/ground_truth/stain/007_mask.png")).unwrap();
     assert!(scratch.refuses(EVALUATE).starts_with("cloth/test/stain/000.png: this defect image has no mask"));

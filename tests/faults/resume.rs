@@ -178,11 +178,14 @@ fn two_damaged_checkpoints_are_both_named_with_a_remedy_that_works() {
     flipped[at] ^= 0x40;
     scratch.write(last, flipped);
     // The one before cannot be read now, but may be another time.
+    link_to_itself(&scratch, previous);
+    let text = sentence(&scratch.run(RESUME_CUT).err);
+    assert!(text.starts_with(&format!("{last}: is damaged: its content has the SHA-256 ")), "{text}");
+    assert!(text.contains(&format!("; {previous}: cannot be read: ")) && !text.contains("; neither can be"), "{text}");
     fs::remove_file(scratch.path(previous)).unwrap();
     fs::create_dir(scratch.path(previous)).unwrap();
     let text = scratch.refuses(RESUME_CUT);
-    assert!(text.starts_with(&format!("{last}: is damaged: its content has the SHA-256 ")), "{text}");
-    assert!(text.ends_with(&format!("; {previous}: is a folder; a file is needed here")), "{text}");
+    assert!(text.contains(&format!("; {previous}: is a folder; a file is needed here; neither can be resumed from: ")), "{text}");
     fs::remove_dir(scratch.path(previous)).unwrap();
     scratch.write(previous, &good[..100]);
     let text = scratch.refuses(RESUME_CUT);
@@ -213,9 +216,68 @@ fn a_checkpoint_that_is_not_damaged_is_not_given_up() {
     let text = scratch.refuses(RESUME_CUT);
     assert!(text.starts_with(&format!("{last}: ")) && text.contains("later"), "{text}");
     // What cannot be read now may be readable another time.
-    fs::remove_file(scratch.path(last)).unwrap();
-    fs::create_dir(scratch.path(last)).unwrap();
-    assert_eq!(scratch.refuses(RESUME_CUT), format!("{last}: is a folder; a file is needed here"));
+    link_to_itself(&scratch, last);
+    let text = sentence(&scratch.run(RESUME_CUT).err);
+    assert!(text.starts_with(&format!("{last}: cannot be read: ")), "{text}");
+    assert!(scratch.path(last).is_symlink());
+}
+
+/// Puts a link that the system does not follow in the place of a file.
+fn link_to_itself(scratch: &Scratch, name: &str) {
+    let path = scratch.path(name);
+    fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink(path.file_name().unwrap(), &path).unwrap();
+}
+
+#[test]
+fn what_is_no_file_is_put_aside_and_the_checkpoint_before_it_is_used() {
+    let scratch = Scratch::new();
+    interrupted(&scratch, 3);
+    let [last, previous] = ["cut/checkpoint.safetensors", "cut/checkpoint.previous.safetensors"];
+    let good = scratch.read(previous);
+    for (program, kind, removed) in [("mkdir", "a folder", "rmdir"), ("mkfifo", "a named pipe", "rm")] {
+        let runs = |program: &str, name: &str| {
+            let status = std::process::Command::new(program).arg(scratch.path(name)).status().unwrap();
+            assert!(status.success(), "{program} {name}");
+        };
+        fs::remove_file(scratch.path(last)).unwrap();
+        runs(program, last);
+        let ran = scratch.succeeds(RESUME_CUT);
+        let reason = format!("is {kind}; a file is needed here; going on from step 2 of {previous} instead");
+        assert!(ran.err.contains(&format!("warning: {last}: {reason}\n")), "{}", ran.err);
+        assert!(ran.err.contains(&format!("warning: what was in its place is kept as {last}.damaged\n")), "{}", ran.err);
+        assert!(scratch.read("cut/model.safetensors") == scratch.read("run/model.safetensors"));
+        runs(removed, &format!("{last}.damaged"));
+        fs::remove_file(scratch.path("cut/model.safetensors")).unwrap();
+        // Without the one before, there is nothing to go on from.
+        fs::remove_file(scratch.path(last)).unwrap();
+        fs::remove_file(scratch.path(previous)).unwrap();
+        runs(program, last);
+        assert_eq!(sentence(&scratch.run(RESUME_CUT).err), format!("{last}: is {kind}; a file is needed here"));
+        runs(removed, last);
+        scratch.write(last, &good);
+        scratch.write(previous, &good);
+    }
+}
+
+#[test]
+fn a_lost_config_is_named_and_the_settings_are_those_of_the_checkpoint() {
+    let scratch = Scratch::new();
+    interrupted(&scratch, 3);
+    fs::remove_file(scratch.path("cut/config.toml")).unwrap();
+    let ran = scratch.succeeds("train --data cloth --out cut --resume");
+    let reason = "is missing; the settings are those of the checkpoint, and the run writes the file anew";
+    assert!(ran.err.contains(&format!("warning: cut/config.toml: {reason}\n")), "{}", ran.err);
+    for name in ["config.toml", "model.safetensors"] {
+        assert!(scratch.read(format!("cut/{name}")) == scratch.read(format!("run/{name}")), "{name}");
+    }
+    // Options go over them, as over those of the file.
+    fs::remove_file(scratch.path("cut/config.toml")).unwrap();
+    let text = scratch.refuses("train --data cloth --out cut --resume --seed 8");
+    assert_eq!(text, "cut/checkpoint.safetensors: was made with another config: seed is 0 there and 8 now");
+    scratch.succeeds("train --data cloth --out cut --resume --steps 6");
+    assert_eq!(Config::read(&scratch.path("cut/config.toml")).unwrap().train.steps, 6);
+    assert_eq!(scratch.refuses("train --data cloth --out none --resume"), "none: holds no checkpoint.safetensors to resume from");
 }
 
 #[test]

@@ -49,14 +49,48 @@ fn damaged_files_are_rejected() {
 #[test]
 fn files_of_another_kind_are_rejected() {
     let scratch = Scratch::new();
-    scratch.write("bad.safetensors", scratch.read("run/checkpoint.safetensors"));
-    refused(&scratch, "holds no tensor `e1.0.weight`, so these are not the weights of Model I or II");
     let view = TensorView::new(Dtype::F32, vec![1], &[0; 4]).unwrap();
     scratch.write("bad.safetensors", safetensors::serialize([("fc.weight", view)], None).unwrap());
-    refused(&scratch, "holds no tensor `e1.0.weight`");
+    refused(&scratch, "holds no tensor `e1.0.weight`, so these are not the weights of Model I or II");
     std::fs::remove_file(scratch.path("bad.safetensors")).unwrap();
     std::fs::create_dir(scratch.path("bad.safetensors")).unwrap();
     refused(&scratch, "is a folder; a file is needed here");
+}
+
+#[test]
+fn a_checkpoint_is_named_with_the_model_of_its_run() {
+    let scratch = Scratch::new();
+    let whole = scratch.read("run/checkpoint.safetensors");
+    let text = scratch.refuses("detect --model run/checkpoint.safetensors --out new cloth/test/good");
+    let words = "is a checkpoint, which only `train --resume` reads; give ";
+    assert_eq!(text, format!("run/checkpoint.safetensors: {words}run/model.safetensors"));
+    let text = scratch.refuses("evaluate --model run/checkpoint.previous.safetensors --data cloth --out new");
+    assert_eq!(text, format!("run/checkpoint.previous.safetensors: {words}run/model.safetensors"));
+    // Of a run that is not finished, and a damaged one.
+    let words = "is a checkpoint, which only `train --resume` reads; a training writes model.safetensors at its end, and ";
+    let mut flipped = whole.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    for bytes in [whole, flipped] {
+        scratch.write("bad.safetensors", bytes);
+        refused(&scratch, words);
+    }
+}
+
+#[test]
+fn an_onnx_file_is_named_with_what_it_was_exported_from() {
+    let scratch = Scratch::new();
+    scratch.succeeds("model export --model run/model.safetensors --onnx run/model.onnx");
+    let words = "is an ONNX file, which only other programs read; give the weight file that it was exported from, such as the \
+        model.safetensors of its run";
+    scratch.write("bad.safetensors", scratch.read("run/model.onnx"));
+    refused(&scratch, words);
+    // As PyTorch writes it, and one with its graph first.
+    for bytes in [&b"\x08\x07\x12\x07pytorch\x1a\x032.9"[..], b"\x08\x08\x3a\x02\x0a\x00"] {
+        scratch.write("bad.safetensors", bytes);
+        refused(&scratch, words);
+    }
+    let text = scratch.refuses("detect --model run/model.onnx --out new cloth/test/good");
+    assert_eq!(text, format!("run/model.onnx: {words}"));
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn map_and_mask_must_have_the_same_size() {
     turned.mask = turned.mask.into_shape_with_order((1, 4)).unwrap();
     let error = refusal(&[record(false), turned]);
     assert!(matches!(error, Error::Shape { .. }), "{error}");
-    assert_eq!(error.to_string(), "pixel metrics: map of image 1 is 2x2, its mask 1x4");
+    assert_eq!(error.to_string(), "pixel metrics: the map of image 1 has 2x2 pixels, its mask 1x4 pixels (height x width)");
 }
 
 #[test]

@@ -87,7 +87,7 @@ fn a_mask_of_another_size_than_its_image_takes_the_image_out_and_says_so() {
     let scratch = Scratch::new();
     scratch.write("cloth/ground_truth/stain/000_mask.png", encode_mask_png(&Plane::ones((16, 32))).unwrap());
     let ran = scratch.succeeds(&format!("{EVALUATE} new"));
-    let reason = "ground_truth/stain/000_mask.png: the mask is 32 pixels wide and 16 high, its image 32 and 32";
+    let reason = "ground_truth/stain/000_mask.png: the mask has 16x32 pixels (height x width), its image 32x32 pixels";
     assert!(ran.err.contains(&format!("1 of 8 files skipped: test/stain/000.png: {reason}")), "{}", ran.err);
     assert_eq!(scratch.json("new/metrics.json")["images"].as_array().unwrap().len(), 7);
 }
@@ -129,6 +129,6 @@ fn masks_of_images_that_exif_turns_fit_if_they_are_turned_alike_or_upright() {
     // It has the orientation of the sensor and does not say so.
     write(&masks, &|mask| turned(mask, false));
     let ran = scratch.succeeds(&format!("{EVALUATE} untold"));
-    let reason = "the mask is 24 pixels wide and 32 high, its image 32 and 24; one of them is turned, perhaps by its EXIF data";
+    let reason = "the mask has 32x24 pixels (height x width), its image 24x32 pixels (height x width); one of them is turned, perhaps by its EXIF data";
     assert!(ran.err.contains("5 of 8 files skipped: ") && ran.err.contains(reason), "{}", ran.err);
 }

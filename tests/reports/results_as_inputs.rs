@@ -18,7 +18,7 @@ fn results_among_the_images_are_not_inspected_or_trained_on_by_any_later_command
     }
     let ran = scratch.succeeds("train --config c.toml --normal parts --out new");
     assert!(
-        ran.err.contains("parts: 36 of 42 files skipped: normal/found/000_heatmap.png: is a result of `orthoscope detect`"),
+        ran.err.contains("parts: 36 of 42 files skipped: parts/found/000_heatmap.png: is a result of `orthoscope detect`"),
         "{}",
         ran.err
     );

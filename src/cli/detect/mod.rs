@@ -16,6 +16,7 @@ use anyhow::bail;
 use clap::builder::PossibleValuesParser;
 
 use super::device::{DeviceOption, on_device};
+use super::lists::Trimmed;
 use super::output::{INTERRUPTED, note, say_json};
 use super::progress;
 use super::signals::Stop;
@@ -67,7 +68,7 @@ pub struct Arguments {
     #[arg(long, value_name = "VALUE", value_parser = number, allow_negative_numbers = true)]
     pixel_threshold: Option<f64>,
     /// Files to write for each image beside NAME.json
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "map,heatmap,mask,reconstruction", value_parser = PossibleValuesParser::new(SAVED))]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "map,heatmap,mask,reconstruction", value_parser = Trimmed(PossibleValuesParser::new(SAVED)))]
     save: Vec<String>,
     /// Replace files in the output folder that `detect` did not write, or that were changed since
     #[arg(long)]

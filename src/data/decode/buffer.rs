@@ -1,6 +1,7 @@
 //! Memory of decoded pictures and its limits.
 
 use super::reason::Reason;
+use crate::shape::in_pixels;
 
 /// The largest image that is read, in pixels: 64 Mpx, e.g. 8192 x 8192. Its decoded form takes 768 MB.
 pub const MAX_PIXELS: u64 = 64 * 1024 * 1024;
@@ -12,7 +13,8 @@ pub(super) const MAX_SAMPLE_BYTES: u64 = MAX_PIXELS * 16;
 pub(super) fn buffer(bytes: u64, [height, width]: [usize; 2]) -> Reason<Vec<u8>> {
     let length = usize::try_from(bytes).ok().filter(|_| bytes <= MAX_SAMPLE_BYTES);
     let length = length.ok_or_else(|| {
-        format!("has {height}x{width} pixels with {bytes} bytes of samples, the limit is {MAX_SAMPLE_BYTES}; use fewer bits")
+        let size = in_pixels(height, width);
+        format!("has {size} with {bytes} bytes of samples, the limit is {MAX_SAMPLE_BYTES}; use fewer bits")
     })?;
     let mut raw = reserved(length, [height, width])?;
     raw.resize(length, 0);
@@ -31,7 +33,7 @@ pub(super) fn check_claim(format: &str, samples: u64, file: usize, most: u64) ->
 /// An empty vector with space for `count` values of an image of this height and width.
 pub(super) fn reserved<T>(count: usize, [height, width]: [usize; 2]) -> Reason<Vec<T>> {
     let mut values = Vec::new();
-    let short = |_| format!("has {height}x{width} pixels, for which memory is short");
+    let short = |_| format!("has {}, for which memory is short", in_pixels(height, width));
     values.try_reserve_exact(count).map_err(short)?;
     Ok(values)
 }
@@ -42,7 +44,11 @@ mod tests {
 
     #[test]
     fn samples_beyond_the_limit_are_refused_before_memory_is_taken() {
-        assert!(buffer(MAX_SAMPLE_BYTES + 1, [8, 9]).unwrap_err().contains("8x9 pixels with 1073741825 bytes of samples"));
+        assert!(
+            buffer(MAX_SAMPLE_BYTES + 1, [8, 9])
+                .unwrap_err()
+                .contains("8x9 pixels (height x width) with 1073741825 bytes of samples")
+        );
         assert_eq!(buffer(3, [1, 1]), Ok(vec![0; 3]));
     }
 }

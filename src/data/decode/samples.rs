@@ -6,6 +6,7 @@ use super::buffer::reserved;
 use super::orientation::Orientation;
 use super::reason::Reason;
 use crate::data::levels::Levels;
+use crate::shape::in_pixels;
 
 /// How a sample is stored, in the byte order of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,8 +211,9 @@ impl Samples {
         let (bytes, colours) = (self.kind.bytes(), self.colour.channels());
         if self.raw.len() != height * width * self.channels * bytes {
             return Err(format!(
-                "has {} bytes of samples for {height}x{width} pixels of {} samples",
+                "has {} bytes of samples for {} of {} samples",
                 self.raw.len(),
+                in_pixels(height, width),
                 self.channels
             ));
         }

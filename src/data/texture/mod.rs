@@ -21,6 +21,7 @@ use super::decode::MAX_PIXELS;
 use super::image::Image;
 use crate::error::{Error, Result};
 use crate::rng::Stream;
+use crate::shape::in_pixels;
 use scene::{Intact, Material, Scene};
 
 /// A kind of material. Its name, as written by `Display`, is its name in configs and folders.
@@ -119,7 +120,8 @@ impl FromStr for Family {
 fn check_size(height: usize, width: usize, min: usize) -> Result<()> {
     let pixels = (height as u64).saturating_mul(width as u64);
     if height < min || width < min || pixels > MAX_PIXELS {
-        let text = format!("a texture of {height}x{width} pixels: sides must be at least {min}, pixels at most {MAX_PIXELS}");
+        let size = in_pixels(height, width);
+        let text = format!("a texture of {size}: sides must be at least {min}, pixels at most {MAX_PIXELS}");
         return Err(Error::argument(text));
     }
     Ok(())

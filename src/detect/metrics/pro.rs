@@ -10,6 +10,7 @@ use super::{Components, Ranking, is_anomalous};
 use crate::backend::Real;
 use crate::data::Plane;
 use crate::error::{Error, Result};
+use crate::shape::in_pixels;
 
 /// The pixels of all test images of a category, including good images, ranked by score. Each has the number of its component.
 #[derive(Clone, Debug)]
@@ -31,7 +32,8 @@ impl<T: Real> RankedPixels<T> {
         for (index, (map, mask)) in images.into_iter().enumerate() {
             let ((h, w), (mask_h, mask_w)) = (map.dim(), mask.dim());
             if (h, w) != (mask_h, mask_w) {
-                let reason = format!("map of image {index} is {h}x{w}, its mask {mask_h}x{mask_w}");
+                let [map, mask] = [in_pixels(h, w), in_pixels(mask_h, mask_w)];
+                let reason = format!("the map of image {index} has {map}, its mask {mask}");
                 return Err(Error::shape("pixel metrics", reason));
             }
             let components = Components::of(&mask.mapv(is_anomalous));

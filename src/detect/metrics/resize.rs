@@ -8,6 +8,7 @@ use crate::backend::Real;
 use crate::data::Plane;
 use crate::data::arrays::{copied, reserved};
 use crate::error::{Error, Result};
+use crate::shape::in_pixels;
 
 /// The input of an output row or column: the position between `low` and `high` at fraction `weight`.
 struct Tap {
@@ -88,7 +89,7 @@ pub fn resize_nearest(mask: &Plane, height: usize, width: usize) -> Result<Plane
 fn check_sides<T>(plane: &Array2<T>, height: usize, width: usize) -> Result<()> {
     let (h, w) = plane.dim();
     if [h, w, height, width].contains(&0) || height.checked_mul(width).is_none_or(|pixels| pixels > u32::MAX as usize) {
-        return Err(Error::shape("resize", format!("{h}x{w} cannot become {height}x{width}")));
+        return Err(Error::shape("resize", format!("{} cannot become {}", in_pixels(h, w), in_pixels(height, width))));
     }
     Ok(())
 }

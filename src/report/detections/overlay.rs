@@ -7,6 +7,7 @@ use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use crate::data::Image;
 use crate::data::arrays::reserved;
 use crate::error::{Error, Result};
+use crate::shape::in_pixels;
 
 /// Cyan: rare in pictures of things, and not a colour of the heatmap.
 const OUTLINE: [f32; 3] = [0.133, 0.827, 1.0];
@@ -19,7 +20,8 @@ const SIDE: usize = 200;
 /// A mask of another size; too little memory.
 pub(super) fn outlined(image: &Image, mask: &Array2<bool>) -> Result<Image> {
     let (height, width) = mask.dim();
-    let differs = || Error::shape("outlines", format!("the mask is {height}x{width}, the picture {:?}", image.dim()));
+    let differs =
+        || Error::shape("outlines", format!("the mask has {}, the picture {:?}", in_pixels(height, width), image.dim()));
     if image.dim() != (height, width, 3) {
         return Err(differs());
     }
@@ -146,7 +148,7 @@ mod tests {
         }
         assert_eq!(outlined(&image, &Array2::from_elem((6, 7), false)).unwrap(), image);
         let error = outlined(&image, &Array2::from_elem((7, 6), false)).unwrap_err().to_string();
-        assert!(error.contains("the mask is 7x6, the picture (6, 7, 3)"), "{error}");
+        assert!(error.contains("the mask has 7x6 pixels (height x width), the picture (6, 7, 3)"), "{error}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use ndarray::{Array1, Array2};
 use super::{Manifold, check_vector};
 use crate::error::{Error, Result};
 use crate::rng::Stream;
+use crate::shape::in_pixels;
 use crate::theory::algebra::{from_columns, norm};
 use crate::theory::robust_fit::AffineSpace;
 
@@ -156,7 +157,7 @@ impl Manifold for Gratings {
 pub(super) fn check_image_size(name: &str, height: usize, width: usize) -> Result<()> {
     match height.checked_mul(width) {
         Some(1..=MAX_PIXELS) => Ok(()),
-        _ => Err(Error::argument(format!("{name}: an image has 1 to {MAX_PIXELS} pixels, got {height}x{width}"))),
+        _ => Err(Error::argument(format!("{name}: an image has 1 to {MAX_PIXELS} pixels, got {}", in_pixels(height, width)))),
     }
 }
 

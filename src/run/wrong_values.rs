@@ -1,0 +1,97 @@
+//! What the library that reads configs says of a value of the wrong kind, without its names of Rust's types.
+
+/// How it begins a sentence about a value of another type, outside its type, or about a word that is not one of a few.
+const STARTS: [&str; 3] = ["invalid type: ", "invalid value: ", "unknown variant "];
+
+/// What it calls a value that is in the file.
+const KINDS: [&str; 4] = ["boolean ", "integer ", "floating point ", "string "];
+
+/// `must be a number, got "fast"`, from `invalid type: string "fast", expected f64`; other messages as they are.
+pub(super) fn in_plain_words(message: &str) -> String {
+    // The last one, because the value may hold such words, too.
+    let parts = message.rsplit_once(", expected ");
+    let parts = parts.and_then(|(start, wanted)| Some((STARTS.iter().find_map(|words| start.strip_prefix(words))?, wanted)));
+    match parts {
+        Some((found, wanted)) => format!("must be {}, got {}", kind(wanted), value(found)),
+        None => message.to_owned(),
+    }
+}
+
+/// What is wanted.
+fn kind(wanted: &str) -> &str {
+    match wanted {
+        "f32" | "f64" => "a number",
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" => "a whole number from 0 to 4294967295",
+        "u64" | "usize" => "a whole number, zero or more",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "a boolean" => "true or false",
+        "a string" | "path string" | "string or table" => "text in quotes",
+        "a sequence" => "a list in brackets",
+        "a map" => "a table of keys",
+        own if own.starts_with("struct ") => "a table of keys",
+        own if own.starts_with("enum ") => "text in quotes",
+        own => own,
+    }
+}
+
+/// What is there.
+fn value(found: &str) -> &str {
+    match found {
+        "sequence" => "a list",
+        "map" => "a table or a date",
+        own => KINDS.iter().find_map(|kind| own.strip_prefix(kind)).map_or(own, |value| value.trim_matches('`')),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Config, DEFAULT_CONFIG};
+    use super::*;
+
+    /// Words that nobody needs to know who writes a config.
+    const OF_PROGRAMMERS: [&str; 14] = [
+        "u8", "u32", "u64", "usize", "f32", "f64", "i64", "struct", "enum", "variant", "sequence", "boolean", "string", "invalid",
+    ];
+
+    #[test]
+    fn only_sentences_about_values_change() {
+        for (message, words) in [
+            (r#"invalid type: string "fast", expected f64"#, r#"must be a number, got "fast""#),
+            ("invalid value: integer `-1`, expected u64", "must be a whole number, zero or more, got -1"),
+            (
+                r#"invalid type: string "a, expected b", expected usize"#,
+                r#"must be a whole number, zero or more, got "a, expected b""#,
+            ),
+            ("unknown variant `zoom`, expected `crop` or `native`", "must be `crop` or `native`, got `zoom`"),
+            ("invalid type: sequence, expected struct DataConfig", "must be a table of keys, got a list"),
+            ("unclosed table, expected `]`", "unclosed table, expected `]`"),
+            ("duplicate key", "duplicate key"),
+        ] {
+            assert_eq!(in_plain_words(message), words);
+        }
+    }
+
+    #[test]
+    fn every_key_with_every_kind_of_value_is_refused_in_plain_words() {
+        let leaves = Config::parse(DEFAULT_CONFIG).unwrap().leaves().unwrap();
+        let sections = ["model", "data", "corruption.size", "detection.residual", "detection.score_smoothing"];
+        let others = ["data.textures", "detection.tile", "detection.overlap", "detection.score_smoothing.window"];
+        let keys: Vec<&str> = leaves.keys().map(String::as_str).chain(sections).chain(others).collect();
+        assert!(keys.len() > 90);
+        let mut refused = 0;
+        for key in keys {
+            for value in ["true", "1.5", "-1", "70000", "'x'", "[]", "['x']", "{}", "{ a = 1 }", "1979-05-27"] {
+                let Err(error) = Config::parse(&format!("{key} = {value}")) else { continue };
+                let text = error.to_string();
+                let words: Vec<&str> = text.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+                let own = OF_PROGRAMMERS.iter().find(|word| words.contains(word));
+                assert_eq!(own, None, "{key} = {value}: {text}");
+                assert!(text.contains(key.split('.').next_back().unwrap()), "{key} = {value}: {text}");
+                refused += 1;
+            }
+        }
+        assert!(refused > 600, "{refused}");
+    }
+}
