@@ -28,7 +28,7 @@ fn main() -> Result<()> {
     image.slice_mut(s![12..20, 10..18, ..]).fill(0.5);
     for (name, image) in [("normal", stripes(3)), ("defect", image)] {
         let found = detector.examine(&image)?;
-        println!("{name}: score {:.2}, anomalous: {:?}, regions: {}", found.score, found.anomalous, found.regions.len());
+        println!("{name}: score {:.2}, anomalous: {:?}, regions: {}", found.score, found.anomalous, found.regions.count());
     }
     Ok(())
 }

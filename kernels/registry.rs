@@ -9,9 +9,9 @@
 //! REGISTER_KERNEL(scale)
 //! ```
 //!
-//! with `Unit: matrix.` after the bytes if its products run on tensor cores, and a line `Dynamic shared memory: 65536 bytes.` if
-//! it uses `DYN_SHARED`. A formula does not span two lines. A file with a line `Architecture: sm_90a only.` is compiled for that
-//! one alone.
+//! with `Unit: matrix.` after the bytes if its products run on tensor cores, and a line
+//! `Dynamic shared memory: 65536 bytes.` if it uses `DYN_SHARED`. A formula does not span two lines. A file with a line
+//! `Architecture: sm_90a only.` is compiled for that one alone.
 
 use std::fmt::Write;
 use std::fs;
@@ -70,26 +70,29 @@ fn write_module(code: &mut String, file: &str, only: Option<&str>, kernels: &[De
 
 /// Every definition `KERNEL __launch_bounds__(threads) name(` in a file, with the cost stated in its comment.
 fn kernels(text: &str) -> Result<Vec<Definition<'_>>, String> {
-    text.match_indices("\nKERNEL ").chain(text.match_indices("\nKERNEL\n")).map(|(at, _)| definition(text, at + 1)).collect()
+    let starts = text.match_indices("\nKERNEL ").chain(text.match_indices("\nKERNEL\n"));
+    starts.map(|(at, _)| definition(text, at + 1)).collect()
 }
 
 fn definition(text: &str, at: usize) -> Result<Definition<'_>, String> {
     let line = text[..at].lines().count() + 1;
     let wrong = |what: &str| format!("line {line}: a kernel needs {what}");
     let bounds = text[at..].trim_start_matches("KERNEL").trim_start().strip_prefix("__launch_bounds__(");
-    let (bounds, rest) = bounds.and_then(|rest| rest.split_once(')')).ok_or_else(|| wrong("__launch_bounds__(threads)"))?;
+    let bounds = bounds.and_then(|rest| rest.split_once(')'));
+    let (bounds, rest) = bounds.ok_or_else(|| wrong("__launch_bounds__(threads)"))?;
     let threads = bounds.split(',').next().unwrap_or_default().trim();
     let name = rest.split_once('(').ok_or_else(|| wrong("a name"))?.0.trim();
     let comment: Vec<&str> = text[..at].lines().rev().map_while(|line| Some(line.strip_prefix("//")?.trim())).collect();
     let between = |before: &str, what: &str| {
-        let found = comment.iter().find_map(|line| line.split_once(before)?.1.split_once('.').map(|(formula, _)| formula));
-        found.ok_or_else(|| wrong(what))
+        let mut formulas = comment.iter().filter_map(|line| Some(line.split_once(before)?.1.split_once('.')?.0));
+        formulas.next().ok_or_else(|| wrong(what))
     };
     let (flops, bytes) = (between("FLOPs: ", "`FLOPs: ….`")?, between("Bytes: ", "`Bytes: ….`")?);
     let matrix = comment.iter().any(|line| line.ends_with("Unit: matrix."));
     let summary = comment.last().copied().unwrap_or_default();
-    let dynamic_shared = comment.iter().find_map(|line| line.strip_prefix("Dynamic shared memory: ")?.strip_suffix(" bytes."));
-    Ok(Definition { name, threads, summary, flops, bytes, matrix, dynamic_shared: dynamic_shared.unwrap_or("0") })
+    let shared = comment.iter().find_map(|line| line.strip_prefix("Dynamic shared memory: "));
+    let dynamic_shared = shared.and_then(|bytes| bytes.strip_suffix(" bytes.")).unwrap_or("0");
+    Ok(Definition { name, threads, summary, flops, bytes, matrix, dynamic_shared })
 }
 
 /// Names and texts of the files in `kernels/` with this extension, sorted by name.

@@ -100,6 +100,7 @@ pub mod report;
 pub mod rng;
 pub mod run;
 pub mod shape;
+mod spare;
 pub mod tape;
 pub mod theory;
 pub mod train;

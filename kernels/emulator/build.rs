@@ -21,7 +21,8 @@ pub fn compile() {
     let headers = [files("kernels", "cuh"), files("kernels/emulator", "h"), files("kernels/emulator", "rs")].concat();
     let specs_header = out.join("specs.h");
     write_if_changed(&specs_header, &specs(&kernels));
-    let newest_header = headers.iter().chain([&specs_header]).map(|path| modified(path)).max().unwrap_or(SystemTime::UNIX_EPOCH);
+    let times = headers.iter().chain([&specs_header]).map(|path| modified(path));
+    let newest_header = times.max().unwrap_or(SystemTime::UNIX_EPOCH);
     write_if_changed(&out.join("compiler.txt"), &command_line(&compiler()));
     let objects = Folder { out: &out, compiler: compiler().get_compiler() }.objects(&kernels);
     let targets: Vec<PathBuf> = objects.iter().map(|object| object.target.clone()).collect();
@@ -63,7 +64,8 @@ impl Folder<'_> {
     fn observed(&self, source: &Path, options: &[&str]) -> Object {
         let folder = std::env::current_dir().expect("cargo sets the working directory");
         let [standard, own] = [Path::new("kernels/emulator/std.h"), source].map(|path| folder.join(path));
-        let text = format!("#include \"{}\"\nnamespace observed {{\n#include \"{}\"\n}}\n", standard.display(), own.display());
+        let [standard, own] = [standard, own].map(|path| format!("#include \"{}\"\n", path.display()));
+        let text = format!("{standard}namespace observed {{\n{own}}}\n");
         let wrapper = self.out.join(format!("observed_{}.cpp", stem(source)));
         write_if_changed(&wrapper, &text);
         self.object(source, &wrapper, &format!("observed_{}.o", stem(source)), &[&["-DOBSERVED"], options].concat())
@@ -85,7 +87,8 @@ impl Object {
     }
 
     fn compile(mut self) {
-        let status = self.command.status().unwrap_or_else(|error| panic!("the feature `emulator` needs a C++ compiler: {error}"));
+        let failed = |error| panic!("the feature `emulator` needs a C++ compiler: {error}");
+        let status = self.command.status().unwrap_or_else(failed);
         assert!(status.success(), "{} does not compile", self.source.display());
     }
 }
@@ -102,24 +105,26 @@ fn compile_all(objects: Vec<Object>) {
     });
 }
 
-/// The compiler with the options for kernels: no contraction of multiplications and additions, so that the arithmetic is as
-/// written, and line tables, so that errors can name the line.
+/// The compiler with the options for kernels: no contraction of multiplications and additions, so that the arithmetic
+/// is as written, and line tables, so that errors can name the line.
 fn compiler() -> cc::Build {
     let mut build = cc::Build::new();
     build.cpp(true).std("c++20").opt_level(2).warnings(false).debug(false);
-    build.flag("-g1").flag("-ffp-contract=off").flag("-fnon-call-exceptions").flag("-Wno-unknown-pragmas").flag("-Wno-psabi");
+    for option in ["-g1", "-ffp-contract=off", "-fnon-call-exceptions", "-Wno-unknown-pragmas", "-Wno-psabi"] {
+        build.flag(option);
+    }
     build.flag_if_supported("-march=x86-64-v3");
     build
 }
 
-/// The compiler and its options, one per line. `tests/gpu_path` compiles a driver library from the same objects with it.
+/// The compiler and its options, one per line. `tests/gpu_path` compiles a driver library from the same objects.
 fn command_line(build: &cc::Build) -> String {
     let tool = build.get_compiler();
     let words = std::iter::once(tool.path().as_os_str()).chain(tool.args().iter().map(|word| word.as_os_str()));
     words.map(|word| format!("{}\n", word.display())).collect()
 }
 
-/// C++ code that references every object file, so that the linker keeps all of them and their kernels register themselves.
+/// C++ code that references every object file, so that the linker keeps all of them, and their kernels are registered.
 fn linker(kernels: &[PathBuf]) -> String {
     let declare: String = kernels.iter().map(|path| format!("void emu_link_{}();\n", stem(path))).collect();
     let call: String = kernels.iter().map(|path| format!("    emu_link_{}();\n", stem(path))).collect();
@@ -127,8 +132,8 @@ fn linker(kernels: &[PathBuf]) -> String {
     format!("{all}namespace observed {{\n{all}}}\n")
 }
 
-/// C++ code that reads every spec `struct …Spec {…};` of the kernels field by field. A spec that only one kernel file uses may be
-/// defined in that file.
+/// C++ code that reads every spec `struct …Spec {…};` of the kernels field by field. A spec that only one kernel file
+/// uses may be defined in that file.
 fn specs(kernels: &[PathBuf]) -> String {
     let text = |path: &Path| fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut code = "std::string read_spec(const std::string& name, const void* bytes, size_t size) {\n".to_owned();
@@ -138,13 +143,17 @@ fn specs(kernels: &[PathBuf]) -> String {
             if path.extension().is_some_and(|extension| extension == "cu") {
                 definitions += &format!("struct {name} {{{body}}};\n");
             }
-            let read: String = fields(body).map(|field| format!("{{\"{field}\", number(s.{field})}}, ")).collect();
-            code += &format!(
-                "    if (name == \"{name}\" && size == sizeof({name})) {{ {name} s; memcpy(&s, bytes, size); return object({{{read}}}); }}\n"
-            );
+            code += &reader(name, body);
         }
     }
     format!("{definitions}{code}    return \"\";\n}}\n")
+}
+
+/// C++ code that reads one spec, if it is asked for.
+fn reader(name: &str, body: &str) -> String {
+    let read: String = fields(body).map(|field| format!("{{\"{field}\", number(s.{field})}}, ")).collect();
+    let copied = format!("{name} s; memcpy(&s, bytes, size); return object({{{read}}});");
+    format!("    if (name == \"{name}\" && size == sizeof({name})) {{ {copied} }}\n")
 }
 
 /// Name and body of every spec.

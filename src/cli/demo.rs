@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::data::{Category, check_output_folder, has_lock_file, lock_folder};
 use crate::detect::{Detector, Resolution};
-use crate::disk::{Outputs, bounded, files_below};
+use crate::disk::{Outputs, Unfinished, bounded, files_below, make_folder, note_before_move};
 use crate::ops::Backend;
 use crate::run::{
     CHECKPOINT_FILE, CONFIG_FILE, Config, DEMO_FAMILY, LOG_FILE, METRICS_FILE, MODEL_FILE, MetricsFile, Outcome, PREVIOUS_FILE,
@@ -40,6 +40,9 @@ pub struct Arguments {
     device: DeviceOption,
 }
 
+/// The name in the record.
+const COMMAND: &str = "demo";
+
 /// Generates a dataset, trains, evaluates and writes the result page.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     on_device!(arguments.device.open()?, |backend| demo(arguments, &backend))
@@ -52,7 +55,7 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
     config.train.steps = arguments.steps;
     config.validate()?;
     check_output_folder(out)?;
-    let outputs = Outputs::new(out, "demo", false)?;
+    let outputs = Outputs::new(out, COMMAND, false)?;
     // Another process may train here.
     let early = has_lock_file(out).then(|| lock_folder(out)).transpose()?;
     check_free(&outputs, arguments.overwrite)?;
@@ -60,8 +63,7 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
     clear(out)?;
     outputs.claim()?;
     note(format_args!("generating {DEMO_FAMILY} images"));
-    let folder = generate_demo_data(&out.join("data"), arguments.seed)?;
-    outputs.adopt(files_below(&folder)?)?;
+    let folder = generated(out, arguments.seed)?;
     let category = Category::open(&folder)?;
     check_evaluation_memory(&category, Resolution::Native, Some(&config.preparation()))?;
     let steps = config.train.steps;
@@ -88,6 +90,18 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
     evaluate::print(&report, &evaluate::results(&detector, &report), false)?;
     say(format_args!("{:.0} s; open {}", start.elapsed().as_secs_f64(), out.join("index.html").display()))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Makes the images, which are noted as those of a demo before they get their place.
+fn generated(out: &Path, seed: u64) -> Result<PathBuf> {
+    let failed = |error| Error::io(out, "no images can be made in it", error);
+    let hidden = Unfinished::hidden(out, ".generate").map_err(failed)?;
+    let drafted = generate_demo_data(&hidden.path().join("data"), seed)?;
+    note_before_move(out, COMMAND, hidden.path(), &files_below(&drafted)?)?;
+    let data = out.join("data");
+    make_folder(&data)?;
+    let place = data.join(DEMO_FAMILY.name());
+    hidden.release(&drafted, &place).map_err(failed).map(|()| place)
 }
 
 /// What is said of an interruption of the training.

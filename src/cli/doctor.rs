@@ -1,4 +1,4 @@
-use crate::backend::cuda::compiler::Compiler;
+use crate::backend::cuda::compiler::{Compiler, Nvrtc, Precompiled};
 use crate::backend::cuda::{Device, Nvtx, Probe, probe};
 use crate::report::wrap::wrap;
 use crate::run::{COMMIT, DEFAULT_CONFIG};
@@ -44,29 +44,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 fn facts() -> Value {
     let compiler = Compiler::global();
     let mut missing: Vec<String> = Vec::new();
-    let nvrtc = compiler.nvrtc().map_err(|reason| {
-        missing.push(format!(
-            "NVRTC, to compile kernels: {reason}; install the package nvidia-cuda-nvrtc with pip and set ORTHOSCOPE_NVRTC_DIR to its lib folder"
-        ));
-    });
-    let nvrtc = nvrtc.ok();
+    let nvrtc = nvrtc(compiler, &mut missing);
     let cache = compiler.cache.as_ref();
     let cache_size = cache.map(|cache| cache.size());
     if cache.is_none() {
         missing.push("a cache folder, so kernels are compiled in every run: set ORTHOSCOPE_CACHE_DIR".to_owned());
     }
     let precompiled = compiler.precompiled.as_ref();
-    let architectures = precompiled.map(|folder| {
-        folder.architectures().unwrap_or_else(|error| {
-            missing.push(error.to_string());
-            Vec::new()
-        })
-    });
+    let architectures = precompiled.map(|folder| architectures(folder, &mut missing));
     let (driver, devices) = gpu(&mut missing);
-    let simd = super::device::cpu().map(|cpu| format!("{:?}", cpu.isa()).to_lowercase());
-    // Without it no command can compute on the CPU, so it is also logged as a warning.
-    let simd = simd.inspect_err(|error| log::warn!("no command will compute on the CPU: {error}"));
-    let simd = simd.map_err(|error| missing.push(error.to_string())).ok();
+    let simd = simd(&mut missing);
     let nvtx = Nvtx::global().map_err(|reason| missing.push(format!("NVTX, to name operations in nsys and ncu: {reason}"))).ok();
     let emulator = cfg!(feature = "emulator");
     if !emulator {
@@ -92,6 +79,26 @@ fn facts() -> Value {
         "emulator": emulator,
         "missing": missing,
     })
+}
+
+/// The library that compiles kernels; adds a sentence to `missing` if there is none.
+fn nvrtc<'a>(compiler: &'a Compiler, missing: &mut Vec<String>) -> Option<&'a Nvrtc> {
+    let help = "install the package nvidia-cuda-nvrtc with pip and set ORTHOSCOPE_NVRTC_DIR to its lib folder";
+    let found = compiler.nvrtc();
+    found.map_err(|reason| missing.push(format!("NVRTC, to compile kernels: {reason}; {help}"))).ok()
+}
+
+/// What the kernels in a folder are compiled for; adds a sentence to `missing` if it cannot be read.
+fn architectures(folder: &Precompiled, missing: &mut Vec<String>) -> Vec<String> {
+    folder.architectures().map_err(|error| missing.push(error.to_string())).unwrap_or_default()
+}
+
+/// The instructions of the CPU that are used; adds a sentence to `missing` if it has too few.
+fn simd(missing: &mut Vec<String>) -> Option<String> {
+    let simd = super::device::cpu().map(|cpu| format!("{:?}", cpu.isa()).to_lowercase());
+    // Without it no command can compute on the CPU, so it is also logged as a warning.
+    let simd = simd.inspect_err(|error| log::warn!("no command will compute on the CPU: {error}"));
+    simd.map_err(|error| missing.push(error.to_string())).ok()
 }
 
 /// The driver and its GPUs; adds a sentence to `missing` if there is none.

@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::data::{Category, check_output_folder, is_same_folder, is_within, lock_folder};
@@ -210,17 +210,21 @@ const CONTINUES: &str = "interrupted; the same command continues";
 struct Signal {
     stop: Arc<AtomicBool>,
     is_training: Arc<AtomicBool>,
+    /// Whether a checkpoint holds all steps of the training.
+    saved: Arc<Mutex<Arc<AtomicBool>>>,
 }
 
 impl Signal {
     fn listen() -> anyhow::Result<Self> {
-        let own = Self { stop: Arc::default(), is_training: Arc::default() };
-        let (stop, is_training) = (Arc::clone(&own.stop), Arc::clone(&own.is_training));
+        let own = Self { stop: Arc::default(), is_training: Arc::default(), saved: Arc::default() };
+        let (stop, is_training, saved) = (Arc::clone(&own.stop), Arc::clone(&own.is_training), Arc::clone(&own.saved));
         on_interrupt(move || {
-            if is_training.load(Ordering::Relaxed) {
-                return stop.store(true, Ordering::Relaxed);
+            stop.store(true, Ordering::SeqCst);
+            // After `stop`, which the training looks at once more when it has set this.
+            let is_saved = saved.lock().unwrap_or_else(PoisonError::into_inner).load(Ordering::SeqCst);
+            if is_saved || !is_training.load(Ordering::Relaxed) {
+                leave(CONTINUES, || ());
             }
-            leave(CONTINUES, || ());
         })?;
         Ok(own)
     }
@@ -237,7 +241,13 @@ struct Watch<'a> {
 
 impl<B: Backend> Watcher<B> for Watch<'_> {
     fn begins(&mut self, run: &PlannedRun) {
+        // That of a training that has failed.
+        self.signal.is_training.store(false, Ordering::Relaxed);
         self.progress.start(run);
+    }
+
+    fn trains(&mut self, saved: Arc<AtomicBool>) {
+        *self.signal.saved.lock().unwrap_or_else(PoisonError::into_inner) = saved;
     }
 
     fn step(&mut self, entry: &LogEntry) {

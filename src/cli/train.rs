@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::backend::Storage;
 use crate::data::lock_folder;
 use crate::disk::{bounded, refused_link};
 use crate::ops::Backend;
@@ -125,46 +124,68 @@ fn settings(arguments: &Arguments, layers: &[PathBuf]) -> Result<Config> {
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let inputs = layers(arguments);
     let config = settings(arguments, &inputs)?;
-    let start = match arguments.resume {
-        false => Start::New,
-        true => Start::Resume(Accepted { changes: arguments.accept_changes, steps: arguments.steps.is_some() }),
-    };
     let overwrite = arguments.overwrite.then_some(&inputs[..]);
     let check = |config: &Config| check_own_files(config, &arguments.out, arguments.resume, overwrite);
-    check(&config)?;
-    if arguments.budget.is_some() && !arguments.resume {
-        // Before the images are loaded, after which the steps are known. No config that can be read has 0.
-        let mut other = config.clone();
-        other.train.steps = 0;
-        check(&other).map_err(|error| anyhow!("{error} (--budget chooses train.steps)"))?;
-    }
+    check_before(&config, arguments.budget.filter(|_| !arguments.resume), check)?;
     // A page of an earlier process would otherwise go on showing what was then.
     let has_page = has_page(arguments)?;
     let preview = arguments.dry_run.then(|| dry_run::outputs(&arguments.out, arguments.overwrite)).transpose()?;
     let device = arguments.device.open()?;
-    let data = arguments.images.dataset();
-    check_training_memory(&config, &data.train_images()?.images, device.is_cpu())?;
+    check_training_memory(&config, &arguments.images.dataset().train_images()?.images, device.is_cpu())?;
     // Before the images are loaded, which are a part of what is needed.
     let free = free_memory();
-    let mut job = TrainingJob::prepare_with(config, data.clone(), &arguments.out, start, || lock_folder(&arguments.out))?;
+    on_device!(device, |backend| {
+        let job = prepared(arguments, config, overwrite, &backend)?;
+        check(job.config())?;
+        match preview {
+            Some(outputs) => dry_run::show(&backend, &job, &outputs, free),
+            None => train(arguments, &job, &backend, arguments.watch || has_page),
+        }
+    })
+}
+
+/// Checks before the images are loaded that files of this run may be written. With a budget its steps are known only after that.
+fn check_before(config: &Config, budget: Option<Duration>, check: impl Fn(&Config) -> Result<()>) -> anyhow::Result<()> {
+    check(config)?;
+    if budget.is_some() {
+        // No config that can be read has 0.
+        let mut other = config.clone();
+        other.train.steps = 0;
+        check(&other).map_err(|error| anyhow!("{error} (--budget chooses train.steps)"))?;
+    }
+    Ok(())
+}
+
+/// The run with its images, alone in its folder, and with the steps that a budget allows.
+fn prepared(
+    arguments: &Arguments,
+    config: Config,
+    overwrite: Option<&[PathBuf]>,
+    backend: &impl Backend,
+) -> anyhow::Result<TrainingJob> {
+    let start = match arguments.resume {
+        false => Start::New,
+        true => Start::Resume(Accepted { changes: arguments.accept_changes, steps: arguments.steps.is_some() }),
+    };
+    let data = arguments.images.dataset();
+    let mut job = TrainingJob::prepare_with(config, data, &arguments.out, start, || lock_folder(&arguments.out))?;
     if let Some(inputs) = overwrite {
         job = job.overwriting(inputs);
     }
     if let Some(budget) = arguments.budget.filter(|_| !arguments.resume) {
-        let steps = on_device!(device.clone(), |backend| job.fit_to_budget(&backend, budget))?;
+        let steps = job.fit_to_budget(backend, budget)?;
         note(format_args!("train.steps = {steps} for {} minutes of training", budget.as_secs_f64() / 60.0));
     }
-    check(job.config())?;
-    if let Some(outputs) = preview {
-        return on_device!(device, |backend| dry_run::show(&backend, &job, &outputs, free));
-    }
+    Ok(job)
+}
+
+/// Trains to the end, or until Ctrl-C, and says which.
+fn train(arguments: &Arguments, job: &TrainingJob, backend: &impl Backend, has_page: bool) -> anyhow::Result<ExitCode> {
+    let watch = || Watch::new(job.config(), &arguments.images.dataset(), &arguments.out, backend.description());
+    let watch = has_page.then(watch).transpose()?;
     let line = format!("interrupted; {} holds the steps done, --resume continues", job.checkpoint_path().display());
-    let watch = |device| match arguments.watch || has_page {
-        true => Watch::new(job.config(), &data, &arguments.out, device).map(Some),
-        false => Ok(None),
-    };
     let done = job.steps_done()?;
-    match on_device!(device, |backend| run_job(&backend, &job, line.clone(), watch(backend.description())?))? {
+    match run_job(backend, job, line.clone(), watch)? {
         Outcome::Finished => {
             say(format_args!("wrote {}", arguments.out.join(MODEL_FILE).display()))?;
             if done >= job.config().train.steps {

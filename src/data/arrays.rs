@@ -4,21 +4,27 @@
 use ndarray::{Array, ArrayView, Axis, Dimension, IntoDimension, RemoveAxis};
 
 use crate::error::{Error, Result};
+use crate::spare::{self, Promise};
 
 /// An empty vector with space for `count` values.
 ///
 /// # Errors
 /// Too little memory.
 pub(crate) fn reserved<T>(count: usize) -> Result<Vec<T>> {
-    let mut values = Vec::new();
-    values.try_reserve_exact(count).map_err(|_| {
-        let bytes = size_of::<T>().saturating_mul(count);
-        Error::OutOfMemory {
-            device: "cpu",
-            reason: format!("{bytes} bytes for a picture; fewer threads or a smaller picture need less"),
-        }
-    })?;
-    Ok(values)
+    spare::reserved(count).map_err(|_| short(size_of::<T>().saturating_mul(count)))
+}
+
+/// Memory for code that takes it without asking, as long as the promise lives.
+///
+/// # Errors
+/// Too little memory.
+pub(crate) fn promised(bytes: usize) -> Result<Promise> {
+    spare::promised(bytes).map_err(|_| short(bytes))
+}
+
+fn short(bytes: usize) -> Error {
+    let reason = format!("{bytes} bytes for a picture; fewer threads or a smaller picture need less");
+    Error::OutOfMemory { device: "cpu", reason }
 }
 
 /// An array of zeros.

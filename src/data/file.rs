@@ -15,13 +15,14 @@ use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder, ImageFormat};
 use ndarray::{Array, Axis, Dimension};
 
-use super::arrays::{each, reserved};
+use super::arrays::{each, promised};
 use super::decode::{self, MAX_PIXELS, Samples};
 use super::image::{Image, Plane, image, sides};
 use super::levels::Levels;
 use crate::disk::{bounded, write_atomically};
 use crate::error::{Error, Result};
 use crate::shape::in_pixels;
+use crate::spare::Promise;
 
 /// The largest file that is opened, in bytes: twice an uncompressed 64 Mpx image with four 16-bit channels.
 pub(super) const MAX_BYTES: u64 = MAX_PIXELS * 16;
@@ -29,9 +30,9 @@ pub(super) const MAX_BYTES: u64 = MAX_PIXELS * 16;
 /// Bytes at the beginning of a file by which its format is recognised.
 pub(super) const START: u64 = 1024;
 
-/// Bytes of memory for each that is encoded: its own, and those of a file that is no smaller, which grows to twice its length
-/// while half of that is still there.
-const ENCODING: usize = 4;
+/// Bytes of memory for each that is encoded: those of a file that is no smaller, which grows to twice its length while half of
+/// that is still there.
+const ENCODING: usize = 3;
 
 /// The formats that are read, in words.
 pub(super) const READ_FORMATS: &str = "PNG, JPEG, TIFF, BMP, WebP and PNM";
@@ -162,7 +163,7 @@ pub fn encode_jpeg(image: &Image, quality: u8) -> Result<Vec<u8>> {
     let refuse = |reason: &dyn Display| Error::shape("jpeg", format!("a JPEG cannot hold {size}: {reason}"));
     let rows = u16::try_from(height).map_err(|error| refuse(&error))?;
     let columns = u16::try_from(width).map_err(|error| refuse(&error))?;
-    let bytes = to_bytes(image)?;
+    let (bytes, _left) = to_bytes(image)?;
     let mut file = Vec::new();
     let encoder = JpegEncoder::new_with_quality(&mut file, quality);
     encoder.write_image(&bytes, columns.into(), rows.into(), ExtendedColorType::Rgb8).map_err(|error| refuse(&error))?;
@@ -175,17 +176,17 @@ fn encode<D: Dimension>(values: &Array<f32, D>, colour: ExtendedColorType) -> Re
     let refuse = |reason: &dyn Display| Error::shape("png", format!("a PNG cannot hold {size}: {reason}"));
     let rows = u32::try_from(height).map_err(|error| refuse(&error))?;
     let columns = u32::try_from(width).map_err(|error| refuse(&error))?;
-    let bytes = to_bytes(values)?;
+    let (bytes, _left) = to_bytes(values)?;
     let mut file = Vec::new();
     PngEncoder::new(&mut file).write_image(&bytes, columns, rows, colour).map_err(|error| refuse(&error))?;
     Ok(file)
 }
 
-/// The 8-bit values to encode. An encoder takes memory for the file without asking the system, so that is asked here, and then
-/// left to it.
-fn to_bytes<D: Dimension>(values: &Array<f32, D>) -> Result<Vec<u8>> {
-    reserved::<u8>(values.len().saturating_mul(ENCODING))?;
-    each(&values.view(), to_byte)
+/// The 8-bit values to encode, and memory for the encoder, which takes it without asking.
+fn to_bytes<D: Dimension>(values: &Array<f32, D>) -> Result<(Vec<u8>, Promise)> {
+    let bytes = each(&values.view(), to_byte)?;
+    let left = promised(values.len().saturating_mul(ENCODING))?;
+    Ok((bytes, left))
 }
 
 /// The 8-bit value of `v` in [0, 1]: `round(255 v)`, clamped; NaN becomes 0.

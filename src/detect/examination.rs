@@ -5,7 +5,7 @@ use ndarray::Array2;
 
 use super::detector::Inspection;
 use super::metrics::{Score, resize_bilinear};
-use super::regions::{Region, RegionScan};
+use super::regions::{RegionScan, Regions};
 use super::scores::ImageScores;
 use super::settings::{Settings, Source};
 use crate::data::arrays::mapped;
@@ -122,8 +122,8 @@ pub struct Examination {
     pub anomalous: Option<bool>,
     /// The thresholds used for the mask and the verdict.
     pub cutoffs: Cutoffs,
-    /// The connected regions of the mask, the one with the highest peak first.
-    pub regions: Vec<Region>,
+    /// The connected regions of the mask.
+    pub regions: Regions,
 }
 
 impl Examination {
@@ -135,7 +135,7 @@ impl Examination {
         regions.add(heatmap.view(), is_marked)?;
         let score = inspection.scores.get(which);
         Ok(Self {
-            regions: regions.finish(),
+            regions: regions.finish()?,
             mask: mapped(&heatmap.view(), is_marked)?,
             reconstruction: resize(&inspection.reconstruction, height, width)?,
             scores: inspection.scores,
@@ -165,14 +165,14 @@ mod tests {
         assert_eq!((found.heatmap.dim(), found.mask.dim(), found.reconstruction.dim()), ((6, 4), (6, 4), (6, 4, 3)));
         assert_eq!((found.score, found.anomalous), (2.0, Some(true)));
         assert_eq!(found.mask.row(0), array![false, false, true, true]);
-        assert_eq!(found.regions.len(), 1);
+        assert_eq!(found.regions.count(), 1);
         assert_eq!(examined(Cutoffs::given(Some(2.0), None)).anomalous, Some(false));
     }
 
     #[test]
     fn without_thresholds_there_is_no_verdict_and_no_region() {
         let found = examined(Cutoffs::default());
-        assert!(found.anomalous.is_none() && found.regions.is_empty() && !found.mask.iter().any(|&marked| marked));
+        assert!(found.anomalous.is_none() && found.regions == Regions::default() && !found.mask.iter().any(|&marked| marked));
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub use evaluate::{Evaluation, ImageResult, Partial, Resolution, evaluate, evalu
 pub use examination::{Cutoffs, Examination, Origin, Threshold};
 pub use expected::Expected;
 pub use false_alarms::{ExpectedRate, ObservedRate, ThresholdReport};
-pub use regions::Region;
+pub use regions::{MOST_REGIONS, Region, Regions};
 pub use residual::Residual;
 pub(crate) use residual::{CHROMA, LINEAR_LIGHT, WHITE, XYZ};
 pub use scores::ImageScores;

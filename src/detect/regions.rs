@@ -1,3 +1,4 @@
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::mem;
 
@@ -23,6 +24,31 @@ pub struct Region {
     pub peak: f64,
     /// Mean heatmap value of the region.
     pub mean: f64,
+}
+
+/// The most regions of a picture that are listed. A mask of noise has one for every few pixels, which would take more memory than
+/// the picture, and nobody would look at them.
+pub const MOST_REGIONS: usize = 100_000;
+
+/// The connected regions of a mask.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Regions {
+    /// The one with the highest peak first, regions of equal peaks in reading order; at most [`MOST_REGIONS`].
+    #[serde(rename = "regions")]
+    pub listed: Vec<Region>,
+    /// How many more there are. None of them has a higher peak than a listed one.
+    #[serde(rename = "regions_left_out")]
+    pub left_out: usize,
+    /// The one of the largest area, listed or not; of equal ones that with the higher peak.
+    #[serde(skip)]
+    pub largest: Option<Region>,
+}
+
+impl Regions {
+    /// How many there are, listed or not.
+    pub fn count(&self) -> usize {
+        self.listed.len() + self.left_out
+    }
 }
 
 /// Sums and bounds of one region, collected pixel by pixel.
@@ -57,6 +83,16 @@ impl Gathered {
         self.sum += other.sum;
     }
 
+    /// The higher peak comes first; of equal ones the first in reading order.
+    fn by_peak(&self, other: &Self) -> Ordering {
+        other.peak.total_cmp(&self.peak).then(self.first.cmp(&other.first))
+    }
+
+    /// Whether its area is larger; of equal ones the one that comes first by its peak counts as larger.
+    fn is_larger(&self, other: &Self) -> bool {
+        self.area.cmp(&other.area).then(other.by_peak(self)).is_gt()
+    }
+
     fn region(&self) -> Region {
         Region {
             top: self.rows[0],
@@ -70,8 +106,59 @@ impl Gathered {
     }
 }
 
+/// Regions that are complete. Of very many, those with the highest peaks are kept.
+#[derive(Default)]
+struct Closed {
+    kept: Vec<Gathered>,
+    left_out: usize,
+    largest: Option<Gathered>,
+}
+
+impl Closed {
+    /// Space for more regions.
+    ///
+    /// # Errors
+    /// Too little memory.
+    fn reserve(&mut self, count: usize) -> Result<()> {
+        self.kept.try_reserve(count.min(2 * MOST_REGIONS)).map_err(|_| Error::OutOfMemory {
+            device: "cpu",
+            reason: format!("more than {} regions; a higher pixel threshold gives fewer", self.kept.len() + self.left_out),
+        })
+    }
+
+    fn add(&mut self, region: Gathered) {
+        if self.largest.is_none_or(|largest| region.is_larger(&largest)) {
+            self.largest = Some(region);
+        }
+        self.kept.push(region);
+        if self.kept.len() == 2 * MOST_REGIONS {
+            self.leave_out();
+        }
+    }
+
+    /// Keeps no more than are listed.
+    fn leave_out(&mut self) {
+        let more = self.kept.len().saturating_sub(MOST_REGIONS);
+        if more > 0 {
+            self.kept.select_nth_unstable_by(MOST_REGIONS, Gathered::by_peak);
+            self.kept.truncate(MOST_REGIONS);
+            self.left_out += more;
+        }
+    }
+
+    fn regions(mut self) -> Regions {
+        self.leave_out();
+        self.kept.sort_unstable_by(Gathered::by_peak);
+        Regions {
+            listed: self.kept.iter().map(Gathered::region).collect(),
+            left_out: self.left_out,
+            largest: self.largest.as_ref().map(Gathered::region),
+        }
+    }
+}
+
 /// Finds the connected regions of a mask whose rows come one after the other. What is kept: one row of labels, as many parts as a
-/// few rows can have, and the regions that no further row can reach.
+/// few rows can have, and of the regions that no further row can reach at most twice as many as are listed.
 #[derive(Default)]
 pub(super) struct RegionScan {
     /// Rows seen.
@@ -82,7 +169,7 @@ pub(super) struct RegionScan {
     parents: Vec<u32>,
     parts: Vec<Gathered>,
     /// Regions that do not reach the last row.
-    closed: Vec<Gathered>,
+    closed: Closed,
 }
 
 impl RegionScan {
@@ -121,16 +208,13 @@ impl RegionScan {
         let own: Vec<Option<u32>> = labels.iter().map(|label| label.checked_sub(1).map(|part| self.first(part))).collect();
         let mut open: BTreeMap<u32, u32> = own.iter().flatten().map(|part| (*part, 0)).collect();
         let parts = mem::take(&mut self.parts);
-        self.closed.try_reserve(parts.len()).map_err(|_| Error::OutOfMemory {
-            device: "cpu",
-            reason: format!("more than {} regions; a higher pixel threshold gives fewer", self.closed.len()),
-        })?;
+        self.closed.reserve(parts.len())?;
         for (number, part) in (0..).zip(parts) {
             if let Some(new) = open.get_mut(&number) {
                 *new = self.parts.len() as u32;
                 self.parts.push(part);
             } else if part.area > 0 {
-                self.closed.push(part);
+                self.closed.add(part);
             }
         }
         self.parents = (0..self.parts.len() as u32).collect();
@@ -179,12 +263,14 @@ impl RegionScan {
         early
     }
 
-    /// The regions, the one with the highest peak first; regions of equal peaks in reading order.
-    pub fn finish(self) -> Vec<Region> {
-        let mut regions = self.closed;
-        regions.extend(self.parts.into_iter().filter(|part| part.area > 0));
-        regions.sort_by(|a, b| b.peak.total_cmp(&a.peak).then(a.first.cmp(&b.first)));
-        regions.iter().map(Gathered::region).collect()
+    /// The regions.
+    ///
+    /// # Errors
+    /// No memory for the regions.
+    pub fn finish(mut self) -> Result<Regions> {
+        self.closed.reserve(self.parts.len())?;
+        self.parts.into_iter().filter(|part| part.area > 0).for_each(|part| self.closed.add(part));
+        Ok(self.closed.regions())
     }
 }
 
@@ -202,7 +288,9 @@ mod tests {
         for top in (0..heatmap.nrows()).step_by(together) {
             scan.add(heatmap.slice(s![top..(top + together).min(heatmap.nrows()), ..]), |value| value > 1.0).unwrap();
         }
-        scan.finish()
+        let found = scan.finish().unwrap();
+        assert_eq!((found.left_out, found.count()), (0, found.listed.len()));
+        found.listed
     }
 
     #[test]
@@ -226,9 +314,47 @@ mod tests {
             scan.add(row.view(), |value| value > 1.0).unwrap();
             assert!(scan.parts.len() <= 62 && scan.parents.len() == scan.parts.len());
         }
-        assert!(scan.closed.len() > 400);
-        let regions = scan.finish();
-        assert_eq!((regions[0].top, regions[0].left, regions[0].height), (0, 0, 400));
+        assert!(scan.closed.kept.len() > 400);
+        let found = scan.finish().unwrap();
+        let first = found.listed[0];
+        assert_eq!((first.top, first.left, first.height), (0, 0, 400));
+        assert_eq!(found.largest, Some(first));
+    }
+
+    #[test]
+    fn of_very_many_regions_those_with_the_highest_peaks_are_listed_and_all_are_counted() {
+        // Every second pixel of every second row is a region: four times as many as are listed, the higher the lower in the picture.
+        let (height, width) = (1000, 1600);
+        let value = |row: usize, column: usize| if row % 2 + column % 2 == 0 { 2.0 + row as f32 } else { 0.0 };
+        let mut scan = RegionScan::default();
+        for top in 0..height {
+            let mut row = Plane::from_shape_fn((1, width), |(_, column)| value(top, column));
+            if top == 0 {
+                row[[0, 1]] = 2.0;
+            }
+            scan.add(row.view(), |value| value > 1.0).unwrap();
+            assert!(scan.closed.kept.capacity() <= 4 * MOST_REGIONS);
+        }
+        let found = scan.finish().unwrap();
+        // The two pixels in the corner are joined.
+        assert_eq!((found.listed.len(), found.count()), (MOST_REGIONS, height / 2 * (width / 2) - 1));
+        let places = found.listed.iter().map(|own| (own.top, own.left));
+        let expected = (0..height / 2).rev().flat_map(|row| (0..width / 2).map(move |column| (2 * row, 2 * column)));
+        assert!(places.eq(expected.take(MOST_REGIONS)));
+        let largest = found.largest.unwrap();
+        assert_eq!((largest.top, largest.left, largest.area), (0, 0, 3), "it is counted and not listed");
+        let json = serde_json::to_value(&found).unwrap();
+        assert_eq!(json["regions_left_out"], found.left_out);
+    }
+
+    #[test]
+    fn of_equal_areas_the_higher_peak_is_the_largest() {
+        let heatmap = array![[2.0, 2.0, 0.0, 9.0], [0.0, 0.0, 0.0, 0.0], [5.0, 5.0, 0.0, 5.0], [0.0, 0.0, 0.0, 5.0]];
+        let mut scan = RegionScan::default();
+        scan.add(heatmap.view(), |value| value > 1.0).unwrap();
+        let largest = scan.finish().unwrap().largest.unwrap();
+        assert_eq!((largest.top, largest.left, largest.area, largest.peak), (2, 0, 2, 5.0));
+        assert_eq!(RegionScan::default().finish().unwrap(), Regions::default());
     }
 
     #[test]

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use ndarray::{Array2, ArrayView3, Axis, Zip};
+use ndarray::{Array2, ArrayView3, Axis, Ix2, Zip};
 use serde::{Deserialize, Serialize};
 
 use super::metrics::resize_bilinear;
 use crate::backend::Real;
-use crate::data::arrays::zeros;
-use crate::data::{Image, Plane, plane};
+use crate::data::arrays::{collected, reserved, zeros};
+use crate::data::{Image, Plane};
 use crate::error::{Error, Result};
 use crate::ops::{Backend, check_scales, check_ssim_window};
 use crate::shape::Shape;
@@ -121,11 +121,9 @@ impl Residual {
         let mut add =
             |weight: f64, dissimilarity: Plane| sum.zip_mut_with(&dissimilarity, |sum, &value| *sum += weight * f64::from(value));
         if self.gradient > 0.0 {
-            let greys = [x, reconstruction].map(|image| image.map_axis(Axis(2), |pixel| pixel.sum() / 3.0).insert_axis(Axis(0)));
-            add(
-                self.gradient,
-                dissimilarity(backend, greys.each_ref().map(|grey| grey.view()), self.scales, Tape::gradient_similarity)?,
-            );
+            let greys = [grey(x)?, grey(reconstruction)?];
+            let batches = greys.each_ref().map(|grey| grey.view().insert_axis(Axis(0)));
+            add(self.gradient, dissimilarity(backend, batches, self.scales, Tape::gradient_similarity)?);
         }
         if self.ssim > 0.0 {
             let channels = [x, reconstruction].map(|image| image.view().permuted_axes([2, 0, 1]));
@@ -142,6 +140,12 @@ impl Residual {
     }
 }
 
+/// The mean of the channels.
+fn grey(image: &Image) -> Result<Plane> {
+    let (height, width, _) = image.dim();
+    collected(Ix2(height, width), height * width, image.lanes(Axis(2)).into_iter().map(|pixel| pixel.sum() / 3.0))
+}
+
 /// 1 - the mean over the grey images `[count, height, width]` of two batches, and over scales, of a similarity, each scale
 /// resized to the first. Images that are too small are not halved again.
 fn dissimilarity<B: Backend>(
@@ -153,7 +157,7 @@ fn dissimilarity<B: Backend>(
     let (_, height, width) = batches[0].dim();
     let mut tape = Tape::new(backend.clone());
     let [mut x, mut y] = [batch(&mut tape, batches[0])?, batch(&mut tape, batches[1])?];
-    let (mut sum, mut done) = (Plane::zeros((height, width)), 0.0);
+    let (mut sum, mut done): (Plane, _) = (zeros((height, width))?, 0.0);
     for _ in 0..scales {
         let map = similarity(&mut tape, x, y)?;
         sum += &resize_bilinear(&mean_dissimilarity(&tape, map)?, height, width)?;
@@ -167,7 +171,8 @@ fn dissimilarity<B: Backend>(
 /// Grey images `[count, height, width]` as `[count, height, width, 1]`.
 fn batch<B: Backend>(tape: &mut Tape<B>, images: ArrayView3<'_, f32>) -> Result<Var> {
     let (count, height, width) = images.dim();
-    let values: Vec<B::Elem> = images.iter().map(|&value| B::Elem::of(f64::from(value))).collect();
+    let mut values = reserved(images.len())?;
+    values.extend(images.iter().map(|&value| B::Elem::of(f64::from(value))));
     let tensor = Tensor::from_host(tape.backend(), Shape::new(&[count, height, width, 1])?, &values)?;
     Ok(tape.constant(tensor))
 }
@@ -175,11 +180,13 @@ fn batch<B: Backend>(tape: &mut Tape<B>, images: ArrayView3<'_, f32>) -> Result<
 /// 1 - the mean over the batch of a map `[N, H, W, 1]`.
 fn mean_dissimilarity<B: Backend>(tape: &Tape<B>, map: Var) -> Result<Plane> {
     let [count, height, width, _] = tape.shape(map).nhwc("dissimilarity")?;
-    let mut values = vec![0.0; height * width];
+    let mut values = reserved(height * width)?;
+    values.resize(height * width, 0.0);
     for channel in tape.host(map)?.chunks_exact(height * width) {
         values.iter_mut().zip(channel).for_each(|(sum, value)| *sum += value.f64());
     }
-    plane(height, width, values.iter().map(|sum| (1.0 - sum / count as f64) as f32).collect())
+    let mean = values.iter().map(|sum: &f64| (1.0 - sum / count as f64) as f32);
+    collected(Ix2(height, width), height * width, mean)
 }
 
 /// sRGB without its gamma: v / slope up to limit, else ((v + offset) / scale)^power; as `[limit, slope, offset, scale, power]`.

@@ -7,7 +7,7 @@ use super::bands::{Seen, each_band};
 use super::detector::Detector;
 use super::examination::Cutoffs;
 use super::expected::Expected;
-use super::regions::{Region, RegionScan};
+use super::regions::{RegionScan, Regions};
 use super::scores::{ImageScores, RunningScores};
 use super::settings::Smoothing;
 use super::tiling::Tiling;
@@ -42,8 +42,8 @@ pub struct StripExamination {
     pub score: f64,
     /// Whether the score exceeds the image threshold; `None` without an image threshold.
     pub anomalous: Option<bool>,
-    /// The connected regions of the mask, the one with the highest peak first.
-    pub regions: Vec<Region>,
+    /// The connected regions of the mask.
+    pub regions: Regions,
     /// Largest value of the heatmap.
     pub peak: f32,
     /// How the picture is unlike the training images, if it is.
@@ -99,7 +99,7 @@ impl<B: Backend> Detector<B> {
             },
         )?;
         let unlike = self.settings().appearance.as_ref().and_then(|training| training.unlike_rows(&numbers));
-        Ok(judge.finish(unlike))
+        judge.finish(unlike)
     }
 }
 
@@ -158,11 +158,11 @@ impl<'a, B: Backend> Judge<'a, B> {
         Ok(())
     }
 
-    fn finish(self, unlike: Option<Unlike>) -> StripExamination {
+    fn finish(self, unlike: Option<Unlike>) -> Result<StripExamination> {
         let scores = self.scores.finish();
         let score = scores.get(self.detector.settings().detection.score);
-        let (anomalous, regions) = (self.cutoffs.verdict(score), self.regions.finish());
-        StripExamination { scores, score, anomalous, regions, peak: self.peak, unlike }
+        let (anomalous, regions) = (self.cutoffs.verdict(score), self.regions.finish()?);
+        Ok(StripExamination { scores, score, anomalous, regions, peak: self.peak, unlike })
     }
 }
 
@@ -327,8 +327,8 @@ mod tests {
             assert!(kept.reconstruction.iter().zip(&whole.reconstruction).all(|(a, b)| near(a, b)));
             assert!(kept.most_rows <= 64);
             assert!((found.score - whole.score).abs() < 1e-5 * whole.score, "{} {}", found.score, whole.score);
-            assert_eq!((found.anomalous, found.regions.len()), (whole.anomalous, whole.regions.len()));
-            assert!(!whole.regions.is_empty() || own.settings().detection.window == 61);
+            assert_eq!((found.anomalous, found.regions.count()), (whole.anomalous, whole.regions.count()));
+            assert!(whole.regions.count() > 0 || own.settings().detection.window == 61);
             assert_eq!(found.peak, whole.heatmap.iter().copied().fold(0.0, f32::max));
         }
     }

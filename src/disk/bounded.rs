@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::missing::hint;
 use crate::error::{Error, Result};
+use crate::spare;
 
 /// Limit of a config in bytes.
 pub const CONFIG: u64 = 1 << 20;
@@ -40,9 +41,9 @@ pub fn open(path: &Path, limit: u64) -> Result<(File, u64)> {
 /// As [`open`], or too little memory.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let (file, length) = open(path, limit)?;
-    let mut bytes = Vec::new();
     let wanted = usize::try_from(length).unwrap_or(usize::MAX);
-    bytes.try_reserve_exact(wanted).map_err(|_| Error::file(path, format!("has {length} bytes, for which memory is short")))?;
+    let short = |_| Error::file(path, format!("has {length} bytes, for which memory is short"));
+    let mut bytes = spare::reserved(wanted).map_err(short)?;
     file.take(limit).read_to_end(&mut bytes).map_err(|error| Error::read(path, error))?;
     Ok(bytes)
 }

@@ -9,6 +9,7 @@ use npyz::{AutoSerialize, NpyFile, Order, WriterBuilder};
 
 use super::{bounded, write_atomically};
 use crate::error::{Error, Result, shortened};
+use crate::spare;
 
 /// Writes a file with an array of f32 or f64 in C order.
 ///
@@ -42,9 +43,9 @@ pub fn begin<W: Write>(out: W, (height, width): (usize, usize)) -> io::Result<Np
 /// # Errors
 /// Too little memory.
 pub fn encode<T: AutoSerialize + Copy, D: Dimension>(array: &Array<T, D>) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
     let short = |_| Error::format(format!("an array of {} values, for which memory is short", array.len()));
-    bytes.try_reserve_exact(array.len().saturating_mul(size_of::<T>()).saturating_add(HEADER)).map_err(short)?;
+    let length = array.len().saturating_mul(size_of::<T>()).saturating_add(HEADER);
+    let mut bytes = spare::reserved(length).map_err(short)?;
     write_to(&mut bytes, array).map_err(Error::format)?;
     Ok(bytes)
 }
@@ -176,9 +177,8 @@ fn collected<S, T>(
     known: usize,
     convert: impl Fn(S) -> T,
 ) -> std::result::Result<Vec<T>, String> {
-    let mut values = Vec::new();
     let short = |_| "memory is short for its values".to_owned();
-    values.try_reserve_exact(known).map_err(short)?;
+    let mut values = spare::reserved(known).map_err(short)?;
     for value in data {
         values.try_reserve(1).map_err(short)?;
         values.push(convert(value.map_err(|error| reason(&error))?));

@@ -4,8 +4,8 @@ use std::path::Path;
 use ndarray::ArrayD;
 use safetensors::tensor::SafeTensors;
 
-use super::safetensors_file::digest_of_arrays;
 use super::mistaken::mistaken;
+use super::safetensors_file::digest_of_arrays;
 use super::{Architecture, Autoencoder, DILATIONS, ParameterSpec, decode_safetensors, decode_values, encode_safetensors};
 use crate::disk::bounded;
 use crate::error::{Error, Result};

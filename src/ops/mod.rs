@@ -202,7 +202,7 @@ impl<T: Real> Backend for Reference<T> {
 impl Backend for Cpu {
     fn execute(&self, call: Checked<'_, Self::Buffer>) -> Result<()> {
         match call.into_call() {
-            Call::BoxAverage(call) => box_average::cpu::run(call),
+            Call::BoxAverage(call) => box_average::cpu::run(call)?,
             Call::Ccm(call) => ccm::cpu::run(self, call)?,
             Call::Channels(call) => channels::cpu::run(call),
             Call::Conv2d(call) => conv2d::cpu::run(self, call)?,

@@ -235,7 +235,7 @@ fn every_command_ends_in_order() {
     }
     // What is awaited must not be the last thing that is done: half of many images are judged at a larger size.
     scratch.write("slow.toml", CONFIG.replace("size = 32", "size = 128\nheld_out = 0.5"));
-    let table: [Row; 6] = [
+    let table: [Row; 7] = [
         (
             "evaluate --model run/model.safetensors --data cloth --out new --maps maps",
             "maps/cloth/test/bend",
@@ -244,7 +244,7 @@ fn every_command_ends_in_order() {
             None,
         ),
         ("data generate --out made --family wood --train 900", "made", NOTHING_MORE, "made", None),
-        ("demo --out begun", "begun/data", NOTHING_MORE, "begun", Some(&[])),
+        ("demo --out begun", "begun", NOTHING_MORE, "begun", Some(&[])),
         ("data validation --data cloth --config slow.toml --out set", "set/ground_truth", NOTHING_MORE, "set", None),
         (
             "train --config slow.toml --data cloth --steps 1 --out trained",
@@ -252,6 +252,13 @@ fn every_command_ends_in_order() {
             "interrupted; trained/checkpoint.safetensors holds the steps done, --resume continues\n",
             "trained",
             Some(&["checkpoint.safetensors", "config.toml", "log.jsonl"]),
+        ),
+        (
+            "reproduce --data . --config slow.toml --category cloth --device cpu --steps 1 --out few",
+            "few/cloth/seed-0/checkpoint.safetensors",
+            "interrupted; the same command continues\n",
+            "few/cloth/seed-0",
+            Some(&["checkpoint.safetensors", "config.toml", "cost.json", "log.jsonl"]),
         ),
         (
             "reproduce --data . --config slow.toml --category cloth --device cpu --out all",
@@ -291,6 +298,17 @@ fn an_interrupted_validation_is_not_in_the_way_of_the_next() {
     assert_eq!((ran.code, ran.out.as_str()), (130, ""), "{}", ran.err);
     assert!(ran.err.ends_with("interrupted; nothing more is written\n"), "{}", ran.err);
     assert!(!scratch.path("new").exists());
+}
+
+#[test]
+fn a_demo_that_is_killed_when_it_has_its_images_can_be_replaced() {
+    let scratch = Scratch::new();
+    let mut child = started(&scratch, &["demo", "--out", "demo", "--steps", "100000"]);
+    wait(&mut child, || scratch.path("demo/data/tiles").exists());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    scratch.succeeds("demo --out demo --steps 2 --overwrite");
+    assert!(scratch.path("demo/index.html").exists());
 }
 
 #[test]

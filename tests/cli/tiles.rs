@@ -180,12 +180,12 @@ fn a_scratch_of_five_pixels_is_found_on_a_picture_of_4096() {
     picture.slice_mut(s![top..top + height, left..left + width, ..]).mapv_inplace(|value| value - 0.2);
     let found = detector.examine(&picture).unwrap();
     assert_eq!(found.anomalous, Some(true));
-    let first = found.regions[0];
+    let first = found.regions.listed[0];
     let is_near = |own: usize, known: usize| own.abs_diff(known) <= 12;
     assert!(is_near(first.top, top) && is_near(first.left, left), "{first:?}");
     assert!(is_near(first.top + first.height, top + height) && is_near(first.left + first.width, left + width), "{first:?}");
     assert!(first.peak > 2.0 * threshold, "{} {threshold}", first.peak);
     // Nothing else on 16 million pixels comes near.
-    let next = found.regions.get(1).map_or(0.0, |other| other.peak);
+    let next = found.regions.listed.get(1).map_or(0.0, |other| other.peak);
     assert!(next < 0.5 * first.peak, "{next} {}", first.peak);
 }

@@ -10,7 +10,11 @@ use crate::fixture::{Ran, Scratch, orthoscope, sentence, told};
 
 /// Runs a command line with this much address space, in KiB.
 fn with_memory(scratch: &Scratch, kib: u32, command: &str) -> Ran {
-    let script = format!("ulimit -v {kib}; exec {} {command} --threads 2", env!("CARGO_BIN_EXE_orthoscope"));
+    with_threads(scratch, kib, 2, command)
+}
+
+fn with_threads(scratch: &Scratch, kib: u32, threads: u32, command: &str) -> Ran {
+    let script = format!("ulimit -v {kib}; exec {} {command} --threads {threads}", env!("CARGO_BIN_EXE_orthoscope"));
     told(Command::new("sh").args(["-c", &script]).current_dir(scratch.path("")).env_remove("RUST_LOG").output().unwrap())
 }
 
@@ -63,6 +67,24 @@ fn a_picture_that_does_not_fit_is_an_error_and_not_the_end_of_the_program() {
         assert!(kib < 700_000 || ran.code == 0, "{}", ran.err);
     }
     assert!(failed >= 2, "48 MB for the picture and as many for its reconstruction are too much for the first two limits");
+}
+
+#[test]
+fn a_folder_of_large_pictures_ends_in_order_at_any_limit_of_memory() {
+    let scratch = Scratch::new();
+    (0..3).for_each(|number| scratch.write(format!("in/{number}.png"), grey(1200, 1200)));
+    scratch.write("native.toml", crate::fixture::CONFIG.replace("size = 32", "size = 32\nfit = \"native\""));
+    scratch.succeeds("train --config native.toml --data cloth --out native");
+    let save = "--save map,heatmap,mask,overlay,reconstruction --overwrite --out out in";
+    for (model, threads) in [("run", 1), ("run", 2), ("native", 1), ("native", 2)] {
+        let command = format!("detect --model {model}/model.safetensors {save}");
+        for kib in (120_000..=240_000).step_by(20_000) {
+            let ran = with_threads(&scratch, kib, threads, &command);
+            let (text, short) = (&ran.err, ["out of memory: ", "memory is short", "threads cannot be started"]);
+            let is_in_order = ran.code == 1 && short.iter().any(|words| text.contains(words));
+            assert!(ran.code == 0 || is_in_order, "{model}, {threads} threads, {kib} KiB: {} {text}", ran.code);
+        }
+    }
 }
 
 #[test]

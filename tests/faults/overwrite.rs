@@ -262,3 +262,28 @@ fn what_a_link_in_place_of_an_output_leads_to_is_never_replaced() {
         std::fs::remove_dir_all(scratch.path("new")).unwrap();
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn an_output_leaves_the_other_name_of_a_file_its_content() {
+    let scratch = Scratch::new();
+    let link = |from: &str, to: &str| {
+        fs::create_dir_all(scratch.path(to).parent().unwrap()).unwrap();
+        fs::hard_link(scratch.path(from), scratch.path(to)).unwrap();
+    };
+    // A run that has every file once more elsewhere, and goes on.
+    for name in scratch.names("run") {
+        link(&format!("run/{name}"), &format!("kept/{name}"));
+    }
+    let kept = tree(&scratch.path("kept"));
+    scratch.succeeds("train --config c.toml --data cloth --out run --resume --steps 7");
+    assert!(tree(&scratch.path("kept")) == kept);
+    for name in scratch.names("kept") {
+        assert!(scratch.read(format!("run/{name}")) != scratch.read(format!("kept/{name}")), "{name}");
+    }
+    // An input that has the name of an output, too.
+    let picture = scratch.read("cloth/test/stain/000.png");
+    link("cloth/test/stain/000.png", "out/000_mask.png");
+    scratch.succeeds(&format!("{DETECT} --overwrite --out out cloth/test/stain"));
+    assert!(scratch.read("cloth/test/stain/000.png") == picture && scratch.read("out/000_mask.png") != picture);
+}

@@ -11,6 +11,10 @@ use std::io::Write;
 /// Bytes that one thread may hold. More is refused, so that a bomb does not take the machine with it.
 const CEILING: isize = 3 << 30;
 
+/// Requests of so many bytes may only ask whether they could be had. They count once anything else is taken before they are given
+/// back.
+const ASKED: isize = 33 << 20;
+
 /// A loader whose faults are expected.
 pub const PLANTED: &str = "planted";
 
@@ -24,9 +28,12 @@ pub struct Counting;
 
 /// Counts a request. False if it is beyond the ceiling; it counts all the same, so that the input is found wanting in any case.
 fn grant(bytes: isize) -> bool {
+    PEAK.set(PEAK.get().max(HELD.get()));
     let held = HELD.get() + bytes;
-    PEAK.set(PEAK.get().max(held));
     let granted = held <= CEILING || bytes <= 0;
+    if !granted || bytes < ASKED {
+        PEAK.set(PEAK.get().max(held));
+    }
     if granted {
         HELD.set(held)
     } else {
@@ -81,5 +88,6 @@ pub fn measured<T>(loader: &'static str, seed: u64, work: impl FnOnce() -> T) ->
     let before = HELD.get();
     PEAK.set(before);
     let result = work();
+    PEAK.set(PEAK.get().max(HELD.get()));
     (result, (PEAK.get() - before).max(0) as usize)
 }

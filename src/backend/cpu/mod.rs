@@ -27,6 +27,7 @@ pub(crate) mod winograd;
 
 pub use simd::Isa;
 pub use storage::Buffer;
+pub(crate) use storage::reserved;
 
 use simd::Simd;
 use storage::FreeList;

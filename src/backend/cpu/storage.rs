@@ -13,6 +13,7 @@ use super::Cpu;
 use crate::backend::{Arithmetic, Storage, check_len};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
+use crate::spare;
 
 /// Floats in a cache line. Every buffer starts at a cache line, so that no aligned vector crosses one.
 const CACHE_LINE: usize = 16;
@@ -35,6 +36,12 @@ fn round_to_bf16(values: &mut [f32]) {
 
 /// Floats per task that writes zeros or rounds.
 const PER_TASK: usize = 1 << 17;
+
+/// An empty vector with space for `len` values.
+pub(crate) fn reserved<T>(len: usize) -> Result<Vec<T>> {
+    let full = |_| Error::OutOfMemory { device: "cpu", reason: format!("{len} values of {} bytes", size_of::<T>()) };
+    spare::reserved(len).map_err(full)
+}
 
 /// The free list: vectors by length.
 #[derive(Default)]
@@ -60,12 +67,9 @@ impl FreeList {
             self.free_bytes.fetch_sub(size_of_val(&reused[..]), Ordering::Relaxed);
             return Ok(reused);
         }
-        let mut fresh = Vec::new();
-        let full = || Error::OutOfMemory { device: "cpu", reason: format!("{len} values of {} bytes", size_of::<f32>()) };
-        let bytes = len.checked_mul(size_of::<f32>()).ok_or_else(full)?;
-        fresh.try_reserve_exact(len).map_err(|_| full())?;
+        let mut fresh = reserved(len)?;
         fresh.resize(len, 0.0);
-        self.held_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.held_bytes.fetch_add(size_of_val(&fresh[..]), Ordering::Relaxed);
         Ok(fresh)
     }
 
@@ -251,7 +255,9 @@ impl Storage for Cpu {
     }
 
     fn download(&self, buffer: &Buffer) -> Result<Vec<f32>> {
-        Ok(buffer.to_vec())
+        let mut values = reserved(buffer.len())?;
+        values.extend_from_slice(buffer);
+        Ok(values)
     }
 
     fn copy(&self, source: &Buffer, target: &mut Buffer) -> Result<()> {

@@ -1,7 +1,8 @@
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::data::{Image, Levels, Strips, read_size, shown, stored_pixels};
-use crate::detect::{Cutoffs, Detector, ImageScores};
+use crate::detect::{Cutoffs, Detector, ImageScores, Regions};
 use crate::disk::{Draft, Outputs};
 use crate::ops::Backend;
 use crate::report::detections::strips::{self, Examined, Files};
@@ -75,9 +76,17 @@ impl<B: Backend> Inspector<'_, B> {
             Some(strips) => self.of_strips(picture, strips)?,
             None => self.of_whole(picture)?,
         };
-        let file = self.file(picture, JSON);
-        found.drafts.push(self.outputs.filled(&file, &json(&found.finding)?).map_err(Outcome::Failed)?);
+        found.drafts.push(self.json(picture, &found.finding).map_err(Outcome::Failed)?);
         Ok(found)
+    }
+
+    /// The file that names all regions, which may be many.
+    fn json(&self, picture: &Picture, finding: &Finding) -> Result<Draft> {
+        let file = self.file(picture, JSON);
+        let mut draft = self.outputs.draft(&file)?;
+        let written = serde_json::to_writer_pretty(&mut draft, finding).map_err(io::Error::from);
+        let written = written.and_then(|()| draft.write_all(b"\n")).and_then(|()| draft.flush());
+        written.map(|()| draft).map_err(|error| Error::write(&file, error))
     }
 
     fn file(&self, picture: &Picture, ending: &str) -> PathBuf {
@@ -152,15 +161,10 @@ impl<B: Backend> Inspector<'_, B> {
             anomalous_pixels: 0,
             height,
             width,
-            regions: Vec::new(),
+            regions: Regions::default(),
             unlike_training: None,
         }
     }
-}
-
-fn json(finding: &Finding) -> Result<Vec<u8>> {
-    let json = serde_json::to_string_pretty(finding).map_err(Error::format)?;
-    Ok(format!("{json}\n").into_bytes())
 }
 
 /// Pixels of a picture, for which memory is taken, as far as its header tells.

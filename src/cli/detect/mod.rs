@@ -129,15 +129,7 @@ fn detect(
     outputs: &Outputs,
     window: Window,
 ) -> anyhow::Result<ExitCode> {
-    let mut detector = Detector::read(backend, &arguments.model)?;
-    arguments.tiles.apply(&mut detector)?;
-    let cutoffs = Cutoffs::given(arguments.threshold, arguments.pixel_threshold).or(detector.cutoffs());
-    if cutoffs.image.is_none() {
-        log::warn!("{} has no thresholds: no verdicts unless --threshold is given", arguments.model.display());
-    }
-    if cutoffs.pixel.is_none() {
-        log::warn!("without a pixel threshold, the brightest colour of each heatmap is its own maximum, also of a normal image");
-    }
+    let (detector, cutoffs) = opened(arguments, backend)?;
     let stop = Stop::listen(FINISHING)?;
     let bar = progress::image_bar(images.len());
     let inspector = Inspector { detector: &detector, cutoffs, parts, outputs, stop: &stop, bar: &bar };
@@ -150,13 +142,42 @@ fn detect(
         collector.interrupted(images.len());
         return Ok(INTERRUPTED.into());
     }
-    let counts = collector.counts();
-    let notes = notes(detector.settings(), cutoffs, counts);
-    let knows_training = detector.settings().appearance.is_some();
-    let page =
-        Page { rows: &collector.rows, parts, cutoffs, knows_training, facts: facts(arguments, &detector), notes: notes.clone() };
-    collector.finish(&page)?;
-    if let Some(doubt) = doubt_about_levels(&collector.levels, detector.settings().preparation.white_level) {
+    conclude(arguments, &detector, cutoffs, parts, &collector)
+}
+
+/// The model, and the thresholds that count.
+fn opened<B: Backend>(arguments: &Arguments, backend: &B) -> anyhow::Result<(Detector<B>, Cutoffs)> {
+    let mut detector = Detector::read(backend, &arguments.model)?;
+    arguments.tiles.apply(&mut detector)?;
+    let cutoffs = Cutoffs::given(arguments.threshold, arguments.pixel_threshold).or(detector.cutoffs());
+    if cutoffs.image.is_none() {
+        log::warn!("{} has no thresholds: no verdicts unless --threshold is given", arguments.model.display());
+    }
+    if cutoffs.pixel.is_none() {
+        log::warn!("without a pixel threshold, the brightest colour of each heatmap is its own maximum, also of a normal image");
+    }
+    Ok((detector, cutoffs))
+}
+
+/// Writes the table and the page of all pictures, and says what was found.
+fn conclude(
+    arguments: &Arguments,
+    detector: &Detector<impl Backend>,
+    cutoffs: Cutoffs,
+    parts: &Parts,
+    collector: &Collector<'_>,
+) -> anyhow::Result<ExitCode> {
+    let (settings, counts, rows) = (detector.settings(), collector.counts(), &collector.rows);
+    let (notes, facts) = (notes(settings, cutoffs, counts), facts(arguments, detector));
+    collector.finish(&Page {
+        rows,
+        parts,
+        cutoffs,
+        knows_training: settings.appearance.is_some(),
+        facts,
+        notes: notes.clone(),
+    })?;
+    if let Some(doubt) = doubt_about_levels(&collector.levels, settings.preparation.white_level) {
         log::warn!("{doubt}");
     }
     note(counts);
@@ -169,7 +190,7 @@ fn detect(
         say_json(findings)?;
     }
     if counts.skipped > 0 {
-        bail!("{} of {} images could not be inspected", counts.skipped, images.len());
+        bail!("{} of {} images could not be inspected", counts.skipped, rows.len());
     }
     Ok(ExitCode::SUCCESS)
 }

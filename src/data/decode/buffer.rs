@@ -1,7 +1,10 @@
 //! Memory of decoded pictures and its limits.
 
+use std::fmt::Display;
+
 use super::reason::Reason;
 use crate::shape::in_pixels;
+use crate::spare::{self, Promise};
 
 /// The largest image that is read, in pixels: 64 Mpx, e.g. 8192 x 8192. Its decoded form takes 768 MB.
 pub const MAX_PIXELS: u64 = 64 * 1024 * 1024;
@@ -21,6 +24,20 @@ pub(super) fn buffer(bytes: u64, [height, width]: [usize; 2]) -> Reason<Vec<u8>>
     Ok(raw)
 }
 
+/// Bytes for each pixel that a decoder may take beside the samples: a JPEG decoder keeps coefficients of 16 bits in three
+/// channels, others a copy of the samples.
+const OF_DECODER: usize = 8;
+
+/// Memory for a decoder that takes what it needs for a picture of this size without asking.
+pub(super) fn for_decoder(size @ [height, width]: [u32; 2]) -> Reason<Promise> {
+    let bytes = (height as usize).saturating_mul(width as usize).saturating_mul(OF_DECODER);
+    spare::promised(bytes).map_err(|_| short(size))
+}
+
+fn short([height, width]: [impl Display; 2]) -> String {
+    format!("has {}, for which memory is short", in_pixels(height, width))
+}
+
 /// Refuses a file of so many bytes that claims more samples than it can hold, if each byte becomes at most `most` bytes of
 /// samples. Without this a header alone would take the memory of the largest picture.
 pub(super) fn check_claim(format: &str, samples: u64, file: usize, most: u64) -> Reason<()> {
@@ -31,11 +48,8 @@ pub(super) fn check_claim(format: &str, samples: u64, file: usize, most: u64) ->
 }
 
 /// An empty vector with space for `count` values of an image of this height and width.
-pub(super) fn reserved<T>(count: usize, [height, width]: [usize; 2]) -> Reason<Vec<T>> {
-    let mut values = Vec::new();
-    let short = |_| format!("has {}, for which memory is short", in_pixels(height, width));
-    values.try_reserve_exact(count).map_err(short)?;
-    Ok(values)
+pub(super) fn reserved<T>(count: usize, size: [usize; 2]) -> Reason<Vec<T>> {
+    spare::reserved(count).map_err(|_| short(size))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use image::ImageDecoder;
 use image::codecs::jpeg::JpegDecoder;
 
-use super::buffer::buffer;
+use super::buffer::{buffer, reserved};
 use super::reason::{Reason, broken};
 use super::samples::{Colour, Kind, Samples};
 
@@ -34,7 +34,8 @@ pub(super) fn samples(bytes: &[u8]) -> Reason<Samples> {
     let end = end(bytes).map_or(bytes.len(), |end| end - END.len());
     // Bytes that fill up before a marker are no coded data, where each 255 is followed by a zero.
     let fill = bytes[..end].iter().rev().take_while(|&&byte| byte == 0xFF).count();
-    let longer = [&bytes[..end - fill], &TAIL, &END].concat();
+    let mut longer = reserved(bytes.len() + TAIL.len() + END.len(), samples.sides())?;
+    [&bytes[..end - fill], &TAIL, &END].into_iter().for_each(|part| longer.extend_from_slice(part));
     match decoded(&longer) {
         Ok(other) if other.raw() == samples.raw() => Ok(samples),
         _ => Err("the JPEG data are cut short: the coded data end before the last pixel".to_owned()),

@@ -82,6 +82,11 @@ pub(super) fn size_in(format: ImageFormat, mut source: Source) -> Option<[u32; 2
 /// # Errors
 /// Damaged or truncated data; samples that are not supported; too little memory.
 pub(super) fn samples(format: ImageFormat, bytes: &[u8]) -> Reason<Samples> {
+    let _left = match format {
+        // Row by row.
+        ImageFormat::Png | ImageFormat::Pnm | ImageFormat::Bmp => None,
+        _ => Some(buffer::for_decoder(size(format, bytes)?)?),
+    };
     let found = match format {
         ImageFormat::Png => png::samples(bytes),
         ImageFormat::Jpeg => jpeg::samples(bytes),

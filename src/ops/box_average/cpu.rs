@@ -5,31 +5,32 @@
 use rayon::prelude::*;
 
 use super::{BoxAverage, BoxAverageSpec};
-use crate::backend::cpu::Buffer;
+use crate::backend::cpu::{Buffer, reserved};
+use crate::error::Result;
 
-pub(in crate::ops) fn run(call: BoxAverage<'_, Buffer>) {
+pub(in crate::ops) fn run(call: BoxAverage<'_, Buffer>) -> Result<()> {
     match call {
         BoxAverage::Forward { spec, x, y } => {
             let image = spec.h as usize * spec.w as usize;
-            y.par_chunks_mut(image).zip(x.par_chunks(image)).for_each(|(y, x)| {
-                let mut values: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
-                repeat(spec, &mut values, |axis, values, other| {
+            y.par_chunks_mut(image).zip(x.par_chunks(image)).try_for_each(|(y, x)| {
+                let averages = repeat(spec, x, |axis, values, other| {
                     axis.window_sums(values, other);
                     axis.divide(other);
-                });
-                y.iter_mut().zip(&values).for_each(|(y, &value)| *y = value as f32);
-            });
+                })?;
+                y.iter_mut().zip(&averages).for_each(|(y, &value)| *y = value as f32);
+                Ok(())
+            })
         }
         BoxAverage::InputGrad { spec, dy, dx } => {
             let image = spec.h as usize * spec.w as usize;
-            dx.par_chunks_mut(image).zip(dy.par_chunks(image)).for_each(|(dx, dy)| {
-                let mut values: Vec<f64> = dy.iter().map(|&dy| f64::from(dy)).collect();
-                repeat(spec, &mut values, |axis, values, other| {
+            dx.par_chunks_mut(image).zip(dy.par_chunks(image)).try_for_each(|(dx, dy)| {
+                let spread = repeat(spec, dy, |axis, values, other| {
                     axis.divide(values);
                     axis.window_sums(values, other);
-                });
-                dx.iter_mut().zip(&values).for_each(|(dx, &value)| *dx += value as f32);
-            });
+                })?;
+                dx.iter_mut().zip(&spread).for_each(|(dx, &value)| *dx += value as f32);
+                Ok(())
+            })
         }
     }
 }
@@ -87,13 +88,17 @@ fn axes(spec: &BoxAverageSpec) -> [Axis; 2] {
     [Axis { len: w, inner: 1, radius }, Axis { len: h, inner: w, radius }]
 }
 
-/// Applies `pass(axis, values, other)` along both axes `repeats` times. The result is in `values`.
-fn repeat(spec: &BoxAverageSpec, values: &mut Vec<f64>, pass: impl Fn(&Axis, &mut [f64], &mut [f64])) {
-    let mut other = vec![0.0; values.len()];
+/// Applies `pass(axis, values, other)` along both axes `repeats` times to the values of an image. The result of each pass is in
+/// `other`.
+fn repeat(spec: &BoxAverageSpec, image: &[f32], pass: impl Fn(&Axis, &mut [f64], &mut [f64])) -> Result<Vec<f64>> {
+    let [mut values, mut other] = [reserved(image.len())?, reserved(image.len())?];
+    values.extend(image.iter().map(|&value| f64::from(value)));
+    other.resize(image.len(), 0.0);
     for axis in (0..spec.repeats).flat_map(|_| axes(spec)) {
-        pass(&axis, values, &mut other);
-        std::mem::swap(values, &mut other);
+        pass(&axis, &mut values, &mut other);
+        std::mem::swap(&mut values, &mut other);
     }
+    Ok(values)
 }
 
 #[cfg(test)]
@@ -119,8 +124,8 @@ mod tests {
                 inside.iter().for_each(|&j| wanted_dx[j] += dy[i] / inside.len() as f32);
             }
             let (mut y, mut dx) = (cpu.alloc(len).unwrap(), cpu.upload(&vec![1.0; len]).unwrap());
-            run(BoxAverage::Forward { spec: &spec, x: &cpu.upload(&x).unwrap(), y: &mut y });
-            run(BoxAverage::InputGrad { spec: &spec, dy: &cpu.upload(&dy).unwrap(), dx: &mut dx });
+            run(BoxAverage::Forward { spec: &spec, x: &cpu.upload(&x).unwrap(), y: &mut y }).unwrap();
+            run(BoxAverage::InputGrad { spec: &spec, dy: &cpu.upload(&dy).unwrap(), dx: &mut dx }).unwrap();
             y.iter().zip(&wanted).for_each(|(a, b)| assert!((a - b).abs() < 1e-5, "{spec:?}"));
             dx.iter().zip(&wanted_dx).for_each(|(a, b)| assert!((a - b).abs() < 1e-5, "{spec:?}"));
         }

@@ -1,7 +1,7 @@
 use serde::Serialize;
 
 use crate::detect::metrics::Score;
-use crate::detect::{ImageScores, Region, Unlike};
+use crate::detect::{ImageScores, Regions, Unlike};
 
 /// The content of `NAME.json`.
 #[derive(Clone, Debug, Serialize)]
@@ -27,8 +27,9 @@ pub struct Finding {
     pub height: usize,
     /// Columns of the picture.
     pub width: usize,
-    /// Regions of the mask, the one with the highest peak first.
-    pub regions: Vec<Region>,
+    /// Regions of the mask.
+    #[serde(flatten)]
+    pub regions: Regions,
     /// How the picture is unlike the training images, if it is.
     pub unlike_training: Option<Unlike>,
 }

@@ -40,17 +40,15 @@ pub struct Judged {
 impl Row {
     /// A picture that was inspected.
     pub fn found(name: PathBuf, finding: &Finding) -> Self {
-        // The regions come with falling peaks, and of equal ones `max_by_key` takes the last.
-        let largest = finding.regions.iter().rev().max_by_key(|region| region.area).copied();
         let judged = Judged {
             score: finding.score,
             threshold: finding.threshold,
             pixel_threshold: finding.pixel_threshold,
             anomalous: finding.anomalous,
             size: (finding.height, finding.width),
-            regions: finding.regions.len(),
+            regions: finding.regions.count(),
             anomalous_pixels: finding.anomalous_pixels,
-            largest,
+            largest: finding.regions.largest,
             warning: finding.unlike_training.as_ref().map(|unlike| format!("unlike the training images: {unlike}")),
         };
         Self { name, image: finding.image.clone(), result: Ok(judged) }
@@ -96,11 +94,11 @@ pub(super) fn examples() -> Vec<Row> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detect::ImageScores;
     use crate::detect::metrics::Score;
+    use crate::detect::{ImageScores, Regions};
 
     #[test]
-    fn the_largest_region_is_that_of_the_largest_area() {
+    fn regions_that_are_not_listed_count() {
         let region = |area, peak| Region { top: 0, left: 0, height: 1, width: area, area, peak, mean: peak };
         let finding = |regions| Finding {
             image: "a.png".into(),
@@ -116,15 +114,16 @@ mod tests {
             regions,
             unlike_training: None,
         };
-        let row = Row::found("a".into(), &finding(vec![region(2, 9.0), region(5, 8.0), region(5, 7.0), region(1, 6.0)]));
-        assert_eq!(row.result.unwrap().largest, Some(region(5, 8.0)));
-        let row = Row::found("a".into(), &finding(Vec::new()));
-        assert_eq!((row.verdict(), row.result.unwrap().largest), (Verdict::Unknown, None));
-        assert_eq!(finding(Vec::new()).line(), "unknown    score 1.00000  a.png");
-        let json = serde_json::to_value(finding(vec![region(2, 9.0)])).unwrap();
+        let regions = Regions { listed: vec![region(2, 9.0)], left_out: 3, largest: Some(region(5, 8.0)) };
+        let judged = Row::found("a".into(), &finding(regions.clone())).result.unwrap();
+        assert_eq!((judged.regions, judged.largest), (4, Some(region(5, 8.0))));
+        let json = serde_json::to_value(finding(regions)).unwrap();
         assert_eq!(
-            (&json["score_sum"], &json["regions"][0]["top"], &json["threshold"]),
-            (&1.0.into(), &0.into(), &serde_json::Value::Null)
+            (&json["score_sum"], &json["regions"][0]["top"], &json["regions_left_out"], &json["threshold"]),
+            (&1.0.into(), &0.into(), &3.into(), &serde_json::Value::Null)
         );
+        let row = Row::found("a".into(), &finding(Regions::default()));
+        assert_eq!((row.verdict(), row.result.unwrap().largest), (Verdict::Unknown, None));
+        assert_eq!(finding(Regions::default()).line(), "unknown    score 1.00000  a.png");
     }
 }

@@ -97,76 +97,121 @@ pub fn examine(
     detector: &Detector<impl Backend>,
     cutoffs: Cutoffs,
     (path, strips): (&Path, Strips),
-    (outputs, files, parts): (&Outputs, &Files, &Parts),
+    places: (&Outputs, &Files, &Parts),
     begins: impl Fn(Stage) -> Result<()>,
 ) -> Result<Examined> {
     let (size, mut strips) = (strips.size(), strips);
     // Before the first file is made.
     let count = detector.strip_tiling(size).map_err(|error| error.in_file(path))?.rows(size.0);
-    let draft = |path: &PathBuf| outputs.draft(path);
-    let wanted = |part, path: &PathBuf| parts.contains(&part).then(|| draft(path)).transpose();
-    // The pictures of the heatmap and of the outlines are drawn from the map.
-    let needs_map = [Part::Map, Part::Heatmap, Part::Overlay].iter().any(|part| parts.contains(part));
-    let mut map = needs_map.then(|| draft(&files.map)).transpose()?;
-    let mut mask = wanted(Part::Mask, &files.mask)?;
-    let mut reconstruction = wanted(Part::Reconstruction, &files.reconstruction)?;
-    let (found, marked) = {
-        let begin_map = |draft| npy::begin(draft, size).map_err(|error| Error::write(&files.map, error));
-        let begin_png =
+    let mut drafts = Drafts::begin(places)?;
+    let mut sink = drafts.sink(size, cutoffs, places.1)?;
+    let mut number = 0;
+    let next = |rows| {
+        number += 1;
+        begins(Stage::Strip { number, count })?;
+        strips.next(rows)
+    };
+    let found = detector.examine_strips(size, cutoffs, next, &mut sink).map_err(|error| error.in_file(path))?;
+    let marked = sink.finish()?;
+    let drawn = drafts.drawn(&strips, cutoffs, found.peak, places, begins)?;
+    Ok(Examined { drafts: drafts.with(drawn, places.2), found, marked, levels: strips.levels() })
+}
+
+/// The files that are written while the strips are seen, those that are needed.
+struct Drafts {
+    map: Option<Draft>,
+    mask: Option<Draft>,
+    reconstruction: Option<Draft>,
+}
+
+impl Drafts {
+    fn begin((outputs, files, parts): (&Outputs, &Files, &Parts)) -> Result<Self> {
+        let begun = |for_one_of: &[Part], path: &PathBuf| {
+            let is_needed = for_one_of.iter().any(|part| parts.contains(part));
+            is_needed.then(|| outputs.draft(path)).transpose()
+        };
+        Ok(Self {
+            // The pictures of the heatmap and of the outlines are drawn from the map.
+            map: begun(&[Part::Map, Part::Heatmap, Part::Overlay], &files.map)?,
+            mask: begun(&[Part::Mask], &files.mask)?,
+            reconstruction: begun(&[Part::Reconstruction], &files.reconstruction)?,
+        })
+    }
+
+    /// The files, open for the rows of a picture of this size.
+    fn sink<'a>(&'a mut self, size: (usize, usize), cutoffs: Cutoffs, files: &'a Files) -> Result<Sink<'a>> {
+        let png =
             |draft, path: &PathBuf, channels| PngRows::new(draft, size, channels).map_err(|error| Error::write(path, error));
-        let mut sink = Sink {
+        let map = |draft| npy::begin(draft, size).map_err(|error| Error::write(&files.map, error));
+        Ok(Sink {
             cutoffs,
             marked: 0,
-            map: map.as_mut().map(begin_map).transpose()?,
-            mask: mask.as_mut().map(|draft| begin_png(draft, &files.mask, 1)).transpose()?,
-            reconstruction: reconstruction.as_mut().map(|draft| begin_png(draft, &files.reconstruction, 3)).transpose()?,
+            map: self.map.as_mut().map(map).transpose()?,
+            mask: self.mask.as_mut().map(|draft| png(draft, &files.mask, 1)).transpose()?,
+            reconstruction: self.reconstruction.as_mut().map(|draft| png(draft, &files.reconstruction, 3)).transpose()?,
             files,
-        };
-        let mut number = 0;
-        let next = |rows| {
-            number += 1;
-            begins(Stage::Strip { number, count })?;
-            strips.next(rows)
-        };
-        let found = detector.examine_strips(size, cutoffs, next, &mut sink);
-        let found = found.map_err(|error| error.in_file(path))?;
-        (found, sink.finish()?)
-    };
-    let scale = scale(cutoffs, found.peak);
-    let mut outliner = Outliner::new(size);
-    let heat = |rows: Option<(&Image, &Plane)>| match rows {
-        Some((rows, values)) => Ok(overlay(rows, values, scale)?.iter().copied().collect()),
-        None => Ok(Vec::new()),
-    };
-    let outline = |rows: Option<(&Image, &Plane)>| {
-        Ok(match rows {
-            Some((rows, values)) => outliner.add(rows, &values.mapv(|value| cutoffs.marks(value))),
-            None => outliner.finish(),
         })
-    };
-    let drawing = |part| {
-        let begins = &begins;
-        move |rows| begins(Stage::Drawing { part, rows, count: size.0 })
-    };
-    let mut drawn = Vec::new();
-    if let Some(map) = map.as_mut().filter(|_| parts.contains(&Part::Heatmap)) {
-        let draft = draw(&strips, (map, &files.map), (outputs, &files.heatmap), drawing(Part::Heatmap), heat)?;
-        drawn.push((Part::Heatmap, draft));
     }
-    if let Some(map) = map.as_mut().filter(|_| parts.contains(&Part::Overlay)) {
-        let draft = draw(&strips, (map, &files.map), (outputs, &files.overlay), drawing(Part::Overlay), outline)?;
-        drawn.push((Part::Overlay, draft));
+
+    /// The wanted pictures that are drawn from the map, whose largest value is `peak`.
+    fn drawn(
+        &mut self,
+        strips: &Strips,
+        cutoffs: Cutoffs,
+        peak: f32,
+        (outputs, files, parts): (&Outputs, &Files, &Parts),
+        begins: impl Fn(Stage) -> Result<()>,
+    ) -> Result<Vec<(Part, Draft)>> {
+        let Some(map) = &mut self.map else { return Ok(Vec::new()) };
+        let mut drawn = Vec::new();
+        for part in [Part::Heatmap, Part::Overlay].into_iter().filter(|part| parts.contains(part)) {
+            let (map, size) = ((&mut *map, &*files.map), strips.size());
+            let begins = |rows| begins(Stage::Drawing { part, rows, count: size.0 });
+            let draft = match part {
+                Part::Heatmap => draw(strips, map, (outputs, &files.heatmap), begins, heat(scale(cutoffs, peak))),
+                _ => draw(strips, map, (outputs, &files.overlay), begins, outlines(size, cutoffs)),
+            };
+            drawn.push((part, draft?));
+        }
+        Ok(drawn)
     }
-    let written = [(Part::Map, map), (Part::Mask, mask), (Part::Reconstruction, reconstruction)];
-    drawn.extend(written.into_iter().filter_map(|(part, draft)| Some((part, draft?))));
-    drawn.retain(|(part, _)| parts.contains(part));
-    drawn.sort_by_key(|(part, _)| *part);
-    Ok(Examined { drafts: drawn.into_iter().map(|(_, draft)| draft).collect(), found, marked, levels: strips.levels() })
+
+    /// These files and those that were drawn, in the order of the parts, of which some may not be wanted.
+    fn with(self, drawn: Vec<(Part, Draft)>, parts: &Parts) -> Vec<Draft> {
+        let Self { map, mask, reconstruction } = self;
+        let written = [(Part::Map, map), (Part::Mask, mask), (Part::Reconstruction, reconstruction)];
+        let written = written.into_iter().filter_map(|(part, draft)| Some((part, draft?)));
+        let mut all: Vec<_> = written.chain(drawn).filter(|(part, _)| parts.contains(part)).collect();
+        all.sort_by_key(|(part, _)| *part);
+        all.into_iter().map(|(_, draft)| draft).collect()
+    }
 }
 
 /// As [`Scale::for_heatmap`], of a heatmap with this largest value.
 fn scale(cutoffs: Cutoffs, peak: f32) -> Scale {
     Scale::for_heatmap(&Plane::from_elem((1, 1), peak), cutoffs.pixel.map(|threshold| threshold.value))
+}
+
+/// Rows of a picture and of its map, or none after the last.
+type Rows<'a> = Option<(&'a Image, &'a Plane)>;
+
+/// Draws the heatmap over the picture.
+fn heat(scale: Scale) -> impl FnMut(Rows<'_>) -> Result<Vec<f32>> {
+    move |rows| match rows {
+        Some((rows, values)) => Ok(overlay(rows, values, scale)?.iter().copied().collect()),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Draws the outlines of the mask over the picture.
+fn outlines(size: (usize, usize), cutoffs: Cutoffs) -> impl FnMut(Rows<'_>) -> Result<Vec<f32>> {
+    let mut outliner = Outliner::new(size);
+    move |rows| {
+        Ok(match rows {
+            Some((rows, values)) => outliner.add(rows, &values.mapv(|value| cutoffs.marks(value))),
+            None => outliner.finish(),
+        })
+    }
 }
 
 /// A picture that `paint` draws from the rows of another one and of its map: it returns the values of the rows that are done, and
@@ -176,7 +221,7 @@ fn draw(
     (map, name): (&mut Draft, &Path),
     (outputs, path): (&Outputs, &Path),
     begins: impl Fn(usize) -> Result<()>,
-    mut paint: impl FnMut(Option<(&Image, &Plane)>) -> Result<Vec<f32>>,
+    mut paint: impl FnMut(Rows<'_>) -> Result<Vec<f32>>,
 ) -> Result<Draft> {
     let refuse = |error| Error::write(path, error);
     let mut again = strips.again()?;
@@ -313,7 +358,7 @@ mod tests {
                 examine(&detector(), cutoffs, (&path, strips), (&outputs, &files, &all()), |_| Ok(())).unwrap();
             assert!(std::fs::read(&files.map).ok() == before, "until all files are complete, the old ones stay");
             outputs.replace_by_drafts(drafts, &[]).unwrap();
-            assert_eq!((found.anomalous, &found.regions.len()), (whole.anomalous, &whole.regions.len()));
+            assert_eq!((found.anomalous, found.regions.count()), (whole.anomalous, whole.regions.count()));
             assert_eq!(marked, whole.mask.iter().filter(|&&marked| marked).count());
             let map: ndarray::ArrayD<f32> = npy::read(&files.map).unwrap();
             assert_eq!(map.shape(), [90, 41]);

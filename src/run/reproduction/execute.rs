@@ -1,6 +1,7 @@
 //! One run of a plan: training, evaluation, validation. It can be killed at any moment and begun again.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::cost::Meter;
@@ -28,6 +29,10 @@ pub const VALIDATION_FOLDER: &str = "validation";
 pub trait Watcher<B: Backend> {
     /// A run begins.
     fn begins(&mut self, run: &PlannedRun);
+
+    /// A training begins. `saved` tells when all of its steps are in a checkpoint; it does not look at the signal to stop after
+    /// that.
+    fn trains(&mut self, saved: Arc<AtomicBool>);
 
     /// A step of the training is done. Until the first one, and after the last one, a run may be killed without loss.
     fn step(&mut self, entry: &LogEntry);
@@ -144,6 +149,7 @@ fn trained<B: Backend>(
     meter: &mut Meter,
 ) -> Result<bool> {
     let mut failed = None;
+    watcher.trains(job.saved());
     let outcome = job.run(backend, stop, |entry| {
         watcher.step(entry);
         failed = meter.tick().err().or(failed.take());

@@ -9,6 +9,7 @@ use image::ImageFormat;
 
 use super::reason::{Reason, name};
 use super::samples::Samples;
+use crate::spare;
 pub(in crate::data) use opened::Source;
 use opened::{Opened, Rows};
 
@@ -57,8 +58,8 @@ impl RowDecoder {
             return Err(format!("has {} rows, not {}", self.height, self.read + count));
         }
         let bytes = count.saturating_mul(self.samples.bytes_of_row(self.width));
-        let mut raw = Vec::new();
-        raw.try_reserve_exact(bytes).map_err(|_| format!("has {} pixels in a row, for which memory is short", self.width))?;
+        let short = |_| format!("has {} pixels in a row, for which memory is short", self.width);
+        let mut raw = spare::reserved(bytes).map_err(short)?;
         self.rows.append(count, &mut raw)?;
         self.read += count;
         Ok(self.samples.with_rows([count, self.width], raw))

@@ -26,49 +26,22 @@ pub(super) fn checks() -> Result<Vec<Check>> {
 }
 
 fn of(uneven: &Uneven) -> Result<[Check; 3]> {
-    let (name, places) = (uneven.name(), uneven.places()?);
-    let displaced = |sigma: f64| -> Result<Vec<Array1<f64>>> {
-        let at = |y: &Array1<f64>| Ok((uneven.posterior_mean(y, sigma)? - uneven.manifold().project_point(y)?) / (sigma * sigma));
-        places.iter().map(at).collect()
-    };
-    let all = SIGMAS.iter().map(|&sigma| displaced(sigma)).collect::<Result<Vec<_>>>()?;
-    let biases = |terms: Terms| places.iter().map(|y| uneven.bias(y, terms)).collect::<Result<Vec<_>>>();
-    // The largest remainder over σ², in one part of Rⁿ.
-    let remainder = |found: &[Array1<f64>], terms: Terms, part: Part| -> Result<f64> {
-        let mut largest = 0.0;
-        for ((y, found), bias) in places.iter().zip(found).zip(biases(terms)?) {
-            let basis = uneven.manifold().tangent_basis(&uneven.manifold().project_point(y)?)?;
-            let difference = found - &bias;
-            let along = basis.dot(&basis.t().dot(&difference));
-            largest = larger(
-                largest,
-                norm(&match part {
-                    Part::All => difference,
-                    Part::Tangential => along,
-                    Part::Normal => difference - along,
-                }),
-            );
-        }
-        Ok(largest)
-    };
-    let slope = |terms: Terms| -> Result<f64> {
-        let point = |(&sigma, found): (&f64, &Vec<Array1<f64>>)| Ok((sigma, sigma * sigma * remainder(found, terms, Part::All)?));
-        log_log_slope(&SIGMAS.iter().zip(&all).map(point).collect::<Result<Vec<_>>>()?)
-    };
-    let last = &all[SIGMAS.len() - 1];
-    let (exact, whole_h, even) =
-        (Terms::THEOREM, Terms { curvature: 1.0, ..Terms::THEOREM }, Terms { density: 0.0, ..Terms::THEOREM });
+    let displaced = Displaced::of(uneven)?;
+    let exact = Terms::THEOREM;
+    let (whole_h, even) = (Terms { curvature: 1.0, ..exact }, Terms { density: 0.0, ..exact });
+    let name = uneven.name();
     let quantity = format!("slope of ‖E[x|y] - π(y) - σ²∇(log p∘π - ½ log det(I-S_v))‖ in σ, {name}, uneven density");
     let part = |part: Part, word: &str, wrong: Terms, control: &str, fault: &str, faulty: fn(f64) -> Terms| -> Result<Check> {
         let quantity = format!("(E[x|y] - π(y))/σ² less its limit, {word} part, {name}, uneven density");
-        Check::equal(quantity, 0.0, remainder(last, exact, part)?, PART.0, PART.1)
-            .control(control, remainder(last, wrong, part)?)
-            .notices(fault, |size| remainder(last, faulty(size), part))
+        let last = |terms: Terms| displaced.remainder(SIGMAS.len() - 1, terms, part);
+        Check::equal(quantity, 0.0, last(exact)?, PART.0, PART.1)
+            .control(control, last(wrong)?)
+            .notices(fault, |size| last(faulty(size)))
     };
     Ok([
-        Check::equal(quantity, 4.0, slope(exact)?, SLOPE.0, SLOPE.1)
-            .control(WHOLE_H, slope(whole_h)?)
-            .notices("the factor ½ of log det is ½ + ε", |size| slope(Terms { curvature: 0.5 + size, ..exact }))?,
+        Check::equal(quantity, 4.0, displaced.slope(exact)?, SLOPE.0, SLOPE.1)
+            .control(WHOLE_H, displaced.slope(whole_h)?)
+            .notices("the factor ½ of log det is ½ + ε", |size| displaced.slope(Terms { curvature: 0.5 + size, ..exact }))?,
         part(Part::Tangential, "tangential", even, EVEN, "the share ε of ∇ log p is missing", |size| Terms {
             density: 1.0 - size,
             ..Terms::THEOREM
@@ -85,4 +58,47 @@ enum Part {
     All,
     Tangential,
     Normal,
+}
+
+/// (E[x|y] - π(y))/σ² at several places y.
+struct Displaced<'a> {
+    uneven: &'a Uneven,
+    places: Vec<Array1<f64>>,
+    /// For each of [`SIGMAS`] the values at all places.
+    found: Vec<Vec<Array1<f64>>>,
+}
+
+impl<'a> Displaced<'a> {
+    fn of(uneven: &'a Uneven) -> Result<Self> {
+        let places = uneven.places()?;
+        let at = |y: &Array1<f64>, sigma: f64| {
+            Ok((uneven.posterior_mean(y, sigma)? - uneven.manifold().project_point(y)?) / (sigma * sigma))
+        };
+        let of_sigma = |&sigma: &f64| places.iter().map(|y| at(y, sigma)).collect::<Result<Vec<_>>>();
+        let found = SIGMAS.iter().map(of_sigma).collect::<Result<_>>()?;
+        Ok(Self { uneven, places, found })
+    }
+
+    /// The largest remainder over σ², for the σ of this number, in one part of Rⁿ.
+    fn remainder(&self, sigma: usize, terms: Terms, part: Part) -> Result<f64> {
+        let mut largest = 0.0;
+        for (y, found) in self.places.iter().zip(&self.found[sigma]) {
+            let basis = self.uneven.manifold().tangent_basis(&self.uneven.manifold().project_point(y)?)?;
+            let difference = found - &self.uneven.bias(y, terms)?;
+            let along = basis.dot(&basis.t().dot(&difference));
+            let remainder = match part {
+                Part::All => difference,
+                Part::Tangential => along,
+                Part::Normal => difference - along,
+            };
+            largest = larger(largest, norm(&remainder));
+        }
+        Ok(largest)
+    }
+
+    /// The power of σ with which the whole remainder vanishes.
+    fn slope(&self, terms: Terms) -> Result<f64> {
+        let point = |(number, &sigma): (usize, &f64)| Ok((sigma, sigma * sigma * self.remainder(number, terms, Part::All)?));
+        log_log_slope(&SIGMAS.iter().enumerate().map(point).collect::<Result<Vec<_>>>()?)
+    }
 }
