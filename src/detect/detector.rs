@@ -13,7 +13,7 @@ use super::scores::ImageScores;
 use super::settings::{Calibration, DetectionConfig, Interval, Settings, Smoothing, Source, Thresholds, quantile};
 use super::tiling::Tiling;
 use crate::backend::Real;
-use crate::data::arrays::{each, reserved, zeros};
+use crate::data::arrays::{each, zeros};
 use crate::data::{Image, MAX_PIXELS, Plane, crop, image, pad_reflect, plane, row_major};
 use crate::error::{Error, Result};
 use crate::model::{Architecture, Inference, Parameters, WeightFile};

@@ -283,6 +283,7 @@ mod tests {
             losses: Vec::new(),
             validations: Vec::new(),
             results: None,
+            weights: None,
         };
         let page = Comparison::new(&[run("one", 1), run("two", 2)]).unwrap().page();
         let table = "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Keys of the config that differ\"><table>";

@@ -34,7 +34,7 @@ pub(super) fn for_decoder(size @ [height, width]: [u32; 2]) -> Reason<Promise> {
     spare::promised(bytes).map_err(|_| short(size))
 }
 
-fn short([height, width]: [impl Display; 2]) -> String {
+fn short<T: Display + PartialEq>([height, width]: [T; 2]) -> String {
     format!("has {}, for which memory is short", in_pixels(height, width))
 }
 
