@@ -1,11 +1,12 @@
 //! Memory for what is large, such as the values of a picture. What the system has no memory for is then an error.
 //!
 //! Small things are allocated everywhere, and if there is no memory for one of them, the process ends. So whoever takes much
-//! leaves some for all others, as long as nobody takes much without asking here.
+//! first asks for some more, which is left for all others, as long as nobody takes much without asking here. While a thread asks,
+//! the others may find less for a moment.
 
 use std::collections::TryReserveError;
 use std::hint::black_box;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Fewer bytes are small.
 const LARGE: usize = 1 << 20;
@@ -14,46 +15,69 @@ const LARGE: usize = 1 << 20;
 /// one thread, and others would still find nothing.
 const LEFT: usize = 33 << 20;
 
-/// Bytes that are left beside those for code that takes them without asking.
-static PROMISED: AtomicUsize = AtomicUsize::new(0);
+/// Bytes that are left beside those for code that takes them without asking, whether it has taken them yet or not. Held while
+/// memory is asked for and taken, so that two threads do not both get the last of it.
+static PROMISED: Mutex<usize> = Mutex::new(0);
 
 /// An empty vector with space for `count` values.
 ///
 /// # Errors
 /// Too little memory.
 pub(crate) fn reserved<T>(count: usize) -> Result<Vec<T>, TryReserveError> {
-    let mut values = Vec::new();
-    values.try_reserve_exact(count)?;
-    if count.saturating_mul(size_of::<T>()) >= LARGE {
-        ask(LEFT.saturating_add(PROMISED.load(Ordering::Relaxed)))?;
+    let (mut values, bytes) = (Vec::new(), count.saturating_mul(size_of::<T>()));
+    if bytes < LARGE {
+        values.try_reserve_exact(count)?;
+        return Ok(values);
     }
+    let promised = locked(&PROMISED);
+    ask(bytes.saturating_add(LEFT).saturating_add(*promised))?;
+    values.try_reserve_exact(count)?;
     Ok(values)
 }
 
-/// Memory for code that takes it without asking, such as an encoder. As long as the promise lives, nothing else gets it.
+/// Memory that is left for code which takes it without asking, such as an encoder, as long as this lives.
 #[must_use]
-pub(crate) struct Promise(usize);
+pub(crate) struct Promise {
+    all: &'static Mutex<usize>,
+    bytes: usize,
+}
 
 /// Promises so many bytes.
 ///
 /// # Errors
 /// Too little memory.
 pub(crate) fn promised(bytes: usize) -> Result<Promise, TryReserveError> {
-    drop(reserved::<u8>(bytes)?);
-    PROMISED.fetch_add(bytes, Ordering::Relaxed);
-    Ok(Promise(bytes))
+    promised_of(&PROMISED, bytes)
+}
+
+fn promised_of(all: &'static Mutex<usize>, bytes: usize) -> Result<Promise, TryReserveError> {
+    let mut promised = locked(all);
+    if bytes >= LARGE {
+        ask(bytes.saturating_add(LEFT).saturating_add(*promised))?;
+    }
+    *promised += bytes;
+    Ok(Promise { all, bytes })
 }
 
 impl Drop for Promise {
     fn drop(&mut self) {
-        PROMISED.fetch_sub(self.0, Ordering::Relaxed);
+        *locked(self.all) -= self.bytes;
     }
 }
 
+fn locked(all: &Mutex<usize>) -> MutexGuard<'_, usize> {
+    all.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What memory is asked for in. Nothing else is aligned so, which tells an allocator that counts that nothing is kept.
+#[expect(dead_code, reason = "there is never a page, only space for some")]
+#[repr(align(4096))]
+struct Page([u8; 4096]);
+
 /// Takes memory and gives it back.
 fn ask(bytes: usize) -> Result<(), TryReserveError> {
-    let mut asked = Vec::<u8>::new();
-    asked.try_reserve_exact(bytes)?;
+    let mut asked = Vec::<Page>::new();
+    asked.try_reserve_exact(bytes.div_ceil(size_of::<Page>()))?;
     // What nobody looks at, the compiler would not even take.
     black_box(&asked);
     Ok(())
@@ -71,9 +95,14 @@ mod tests {
 
     #[test]
     fn a_promise_is_kept_until_it_is_dropped() {
-        assert!(promised(isize::MAX as usize).is_err());
-        let (one, other) = (promised(1 << 20).unwrap(), promised(2 << 20).unwrap());
-        assert!(PROMISED.load(Ordering::Relaxed) >= 3 << 20);
-        drop((one, other));
+        static ALL: Mutex<usize> = Mutex::new(0);
+        assert!(promised_of(&ALL, isize::MAX as usize).is_err());
+        assert_eq!(*locked(&ALL), 0, "what cannot be had is not promised");
+        let (one, other) = (promised_of(&ALL, 1 << 20).unwrap(), promised_of(&ALL, 2 << 20).unwrap());
+        assert_eq!(*locked(&ALL), 3 << 20);
+        drop(one);
+        assert_eq!(*locked(&ALL), 2 << 20);
+        drop(other);
+        assert_eq!(*locked(&ALL), 0);
     }
 }

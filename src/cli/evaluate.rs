@@ -178,9 +178,8 @@ fn conclude<M: Serialize>(
     (test_set, report): (&TestSet, &TestReport<M>),
 ) -> anyhow::Result<()> {
     let (data, mut gaps) = (arguments.images.dataset(), test_set.gaps());
-    let of_page = gaps.iter().cloned().chain(test_set.black_masks()).collect();
     let run = page::Run { loss: page::loss_curve(&arguments.model), wall: None };
-    let mut files = page::files(&arguments.out, detector, (&test_set.category, report), of_page, &run)?;
+    let mut files = page::files(&arguments.out, detector, (&test_set.category, report), test_set.lacks(), &run)?;
     let has_page = !files.is_empty();
     gaps.extend((!has_page).then(|| NO_THRESHOLD.to_owned()));
     gaps.iter().for_each(|gap| note(format_args!("{data}: {gap}")));
@@ -198,8 +197,8 @@ fn conclude<M: Serialize>(
 /// Takes the thresholds from the normal images of a folder.
 fn calibrate(detector: &mut Detector<impl Backend>, folder: &Path, images: &CalibrationImages) -> Result<()> {
     if images.source == Source::TrainingFolder {
-        let reason = "in train/good or copies of its images, where the network may have been trained on them";
-        log::warn!("{}: all images are {reason}, so the rate of false alarms to expect is unknown", folder.display());
+        let reason = "training images or copies of them, so the rate of false alarms to expect is unknown";
+        log::warn!("{}: all images are {reason}", folder.display());
     }
     let bar = progress::image_bar(images.len());
     let skipped = images.calibrate(detector, || bar.inc(1))?;

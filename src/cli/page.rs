@@ -4,13 +4,12 @@ use std::time::Duration;
 use crate::Result;
 use crate::data::{Category, Plane, encode_png};
 use crate::detect::{Cutoffs, Detector};
-use crate::disk::Outputs;
 use crate::ops::Backend;
 use crate::report::colour::Scale;
 use crate::report::example::{Example, figure};
 use crate::report::page::{Page, Section};
 use crate::report::results::Results;
-use crate::run::{EvaluationReport, LOG_FILE, Log, LogLine, TestReport};
+use crate::run::{LOG_FILE, Log, LogLine, TestReport};
 use serde::Serialize;
 
 /// Maximum numbers of mistakes and of other examples on a page.
@@ -44,20 +43,6 @@ pub fn loss_curve(model: &Path) -> Vec<(u64, f64)> {
 pub const FILES: [&str; 2] = [PAGE, FIGURE];
 const PAGE: &str = "index.html";
 const FIGURE: &str = "figure.png";
-
-/// Writes `index.html` and `figure.png`.
-///
-/// # Errors
-/// As [`files`], or a file cannot be written.
-pub fn write(
-    outputs: &Outputs,
-    detector: &Detector<impl Backend>,
-    category: &Category,
-    report: &EvaluationReport,
-    run: &Run,
-) -> Result<()> {
-    outputs.replace_together(&files(outputs.folder(), detector, (category, report), Vec::new(), run)?, &[])
-}
 
 /// Paths and contents of `figure.png` and `index.html`; none without thresholds. `gaps` says what the test set lacks.
 ///

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::data::{Category, check_output_folder, is_same_folder, is_within, lock_folder};
+use crate::data::{check_output_folder, is_same_folder, is_within, lock_folder};
 use crate::detect::Detector;
 use crate::disk::Outputs;
 use crate::ops::Backend;
@@ -13,7 +13,7 @@ use crate::run::reproduction::{
     COSTS_FILE, Ended, Folders, Merge, PAGE_FILE, Plan, PlannedRun, Preview, REPORT_FILE, Report, Request, RunReport, Session,
     Shard, TABLES_FILE, Watcher, categories, result_files,
 };
-use crate::run::{EvaluationReport, LogEntry, MODEL_FILE, parse_minutes};
+use crate::run::{EvaluationReport, LogEntry, MODEL_FILE, TestSet, parse_minutes};
 use crate::{Error, Result};
 use anyhow::bail;
 use indicatif::{HumanBytes, HumanDuration};
@@ -263,15 +263,16 @@ impl<B: Backend> Watcher<B> for Watch<'_> {
     fn evaluated(
         &mut self,
         detector: &Detector<B>,
-        category: &Category,
+        test_set: &TestSet,
         report: Option<&EvaluationReport>,
         folder: &Path,
     ) -> Result<()> {
+        let category = &test_set.category;
         reproduction::gallery::record(detector, category, folder)?;
         let Some(report) = report else { return Ok(()) };
         let run = page::Run { loss: page::loss_curve(&folder.join(MODEL_FILE)), wall: None };
         let outputs = Outputs::new(folder, "reproduce", self.overwrite)?;
-        page::write(&outputs, detector, category, report, &run)
+        outputs.replace_together(&page::files(folder, detector, (category, report), test_set.lacks(), &run)?, &[])
     }
 
     fn done(&mut self, report: &RunReport, results: Vec<RunReport>) -> Result<()> {

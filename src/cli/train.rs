@@ -89,22 +89,23 @@ fn layers(arguments: &Arguments) -> Vec<PathBuf> {
     }
 }
 
-/// The settings of the run in the output folder, from its config, or from its checkpoint if that is missing.
-fn of_run(out: &Path) -> Result<Config> {
+/// The settings of the run in the output folder, from its config, or from its checkpoint if that is missing. `what` of them is
+/// used.
+fn of_run(out: &Path, what: &str) -> Result<Config> {
     let own = out.join(CONFIG_FILE);
     if own.exists() {
         return Config::read(&own);
     }
     // That there is no checkpoint is said when it is continued from.
     let Some(config) = settings_of_checkpoint(out)? else { return Ok(Config::default()) };
-    log::warn!("{}: is missing; the settings are those of the checkpoint, and the run writes the file anew", own.display());
+    log::warn!("{}: is missing; what the checkpoint says is used for {what}", own.display());
     Ok(config)
 }
 
 /// The settings of the run, from these files and the options.
 fn settings(arguments: &Arguments, layers: &[PathBuf]) -> Result<Config> {
     let mut config = match layers {
-        [] if arguments.resume => of_run(&arguments.out)?,
+        [] if arguments.resume => of_run(&arguments.out, "all settings")?,
         layers => Config::read_layers(layers, None)?,
     };
     config.data.textures = arguments.textures.clone().or(config.data.textures);
@@ -112,7 +113,7 @@ fn settings(arguments: &Arguments, layers: &[PathBuf]) -> Result<Config> {
     config.seed = arguments.seed.unwrap_or(config.seed);
     config.output.validate_every = arguments.validate_every.unwrap_or(config.output.validate_every);
     if arguments.budget.is_some() && arguments.resume && !arguments.config.is_empty() {
-        config.train.steps = of_run(&arguments.out)?.train.steps;
+        config.train.steps = of_run(&arguments.out, "train.steps")?.train.steps;
     }
     if arguments.resume && arguments.steps.is_none() && (arguments.budget.is_some() || arguments.config.is_empty()) {
         config.train.steps = steps_now(&arguments.out, config.train.steps);
@@ -184,11 +185,12 @@ fn train(arguments: &Arguments, job: &TrainingJob, backend: &impl Backend, has_p
     let watch = || Watch::new(job.config(), &arguments.images.dataset(), &arguments.out, backend.description());
     let watch = has_page.then(watch).transpose()?;
     let line = format!("interrupted; {} holds the steps done, --resume continues", job.checkpoint_path().display());
-    let done = job.steps_done()?;
+    let model = arguments.out.join(MODEL_FILE);
+    let (done, was_finished) = (job.steps_done()?, model.exists());
     match run_job(backend, job, line.clone(), watch)? {
         Outcome::Finished => {
-            say(format_args!("wrote {}", arguments.out.join(MODEL_FILE).display()))?;
-            if done >= job.config().train.steps {
+            say(format_args!("wrote {}", model.display()))?;
+            if was_finished && done >= job.config().train.steps {
                 note(format_args!("the run was finished at step {done} before; --resume --steps N with a larger N lengthens it"));
             }
             Ok(ExitCode::SUCCESS)

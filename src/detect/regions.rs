@@ -120,7 +120,7 @@ impl Closed {
     /// # Errors
     /// Too little memory.
     fn reserve(&mut self, count: usize) -> Result<()> {
-        self.kept.try_reserve(count.min(2 * MOST_REGIONS)).map_err(|_| Error::OutOfMemory {
+        self.kept.try_reserve(count.min(2 * MOST_REGIONS - self.kept.len())).map_err(|_| Error::OutOfMemory {
             device: "cpu",
             reason: format!("more than {} regions; a higher pixel threshold gives fewer", self.kept.len() + self.left_out),
         })

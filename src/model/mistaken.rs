@@ -23,7 +23,7 @@ pub(super) fn mistaken(path: &Path, bytes: &[u8]) -> Option<String> {
     }
     is_checkpoint(bytes).then(|| {
         let model = path.with_file_name(MODEL_FILE);
-        let remedy = match model.is_file() {
+        let remedy = match model.is_file() && model != path {
             true => format!("give {}", model.display()),
             false => format!("a training writes {MODEL_FILE} at its end, and `train --resume` goes on to there"),
         };

@@ -106,7 +106,7 @@ impl ComparedRun {
             return Err(Error::file(folder, reason));
         }
         let weights = at(MODEL_FILE).and_then(|path| {
-            let found = MeasuredWeights::read(&path).map_err(|error| log::warn!("{error}; they are not compared"));
+            let found = MeasuredWeights::read(&path).map_err(|error| log::warn!("{error}; these weights are not compared"));
             found.ok()
         });
         Ok(Self { folder: folder.to_owned(), config, losses, validations, results, weights })

@@ -119,8 +119,8 @@ pub(super) fn find(config: &Config, out: &Path, start: Start) -> Result<Option<F
     }
 }
 
-/// The last checkpoint with its config, or the one before if that is missing, damaged or no file. One that only cannot be read now, or not
-/// by this version, is not given up.
+/// The last checkpoint with its config, or the one before if that is missing, damaged or no file. One that only cannot be read
+/// now, or not by this version, is not given up.
 fn usable(out: &Path) -> Result<(Found, Config)> {
     let last = out.join(CHECKPOINT_FILE);
     let damage = match read(&last) {

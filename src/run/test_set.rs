@@ -94,8 +94,13 @@ impl TestSet {
         };
         (black_masks > 0).then(|| {
             let names = first.join(", ");
-            format!("the masks of {black_masks} of {anomalous} defect images mark no pixel{effect}: {names}{more}")
+            format!("the masks of {black_masks} of {anomalous} defect images ({names}{more}) mark no pixel{effect}")
         })
+    }
+
+    /// The sentences of [`gaps`](Self::gaps) and of [`black_masks`](Self::black_masks).
+    pub fn lacks(&self) -> Vec<String> {
+        self.gaps().into_iter().chain(self.black_masks()).collect()
     }
 
     /// Sentences about what the test set lacks, and about several masks for one image.
@@ -216,10 +221,10 @@ mod tests {
             set(ImageCounts { anomalous, black_masks, without_mask, ..ImageCounts::default() }, 1).black_masks()
         };
         assert_eq!(black(9, 0, 0), None);
-        assert_eq!(black(2, 1, 1).unwrap(), "the masks of 1 of 2 defect images mark no pixel: hole/0.png");
+        assert_eq!(black(2, 1, 1).unwrap(), "the masks of 1 of 2 defect images (hole/0.png) mark no pixel");
         let some = black(9, 5, 0).unwrap();
         assert!(some.contains("for false alarms") && some.ends_with(": hole/0.png, hole/1.png, hole/2.png and 2 more"), "{some}");
-        let all = "the masks of 2 of 2 defect images mark no pixel; no pixel metric is defined: hole/0.png, hole/1.png";
+        let all = "the masks of 2 of 2 defect images (hole/0.png, hole/1.png) mark no pixel; no pixel metric is defined";
         assert_eq!(black(2, 2, 0).unwrap(), all);
     }
 }

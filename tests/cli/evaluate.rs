@@ -313,7 +313,7 @@ fn images_that_must_not_set_thresholds_are_named() {
     std::os::unix::fs::symlink(scratch.path("cloth/train/good/000.png"), scratch.path("normal/0/known.png")).unwrap();
     let text = scratch.refuses(&format!("{own} normal"));
     assert!(text.starts_with("normal: 1 of 13 images are in train/good") && text.ends_with("give only the others"), "{text}");
-    let reason = "in train/good or copies of its images, where the network may have been trained on them";
+    let reason = "training images or copies of them, so the rate of false alarms to expect is unknown";
     for name in scratch.names("cloth/train/good") {
         scratch.write(format!("copies/camera/new{name}"), scratch.read(format!("cloth/train/good/{name}")));
     }

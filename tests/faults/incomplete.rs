@@ -228,15 +228,13 @@ fn masks_that_mark_nothing_are_named_with_what_they_do_to_the_metrics() {
         scratch.write(format!("cloth/ground_truth/{kind}/000_mask.png"), black(32));
     }
     let warning = format!(
-        "warning: cloth: the masks of 2 of 5 defect images mark no pixel, so that pixel metrics take what is found there for false alarms, and AU-PRO has no \
-         region there: {}/000.png, {}/000.png",
+        "warning: cloth: the masks of 2 of 5 defect images ({}/000.png, {}/000.png) mark no pixel, so that pixel metrics take what is found there for \
+         false alarms, and AU-PRO has no region there\n",
         kinds[0], kinds[1]
     );
     let ran = scratch.succeeds("evaluate --model run/model.safetensors --data cloth --out new --maps maps");
     assert!(ran.err.contains(&warning), "{}", ran.err);
-    assert!(
-        String::from_utf8(scratch.read("new/index.html")).unwrap().contains("The masks of 2 of 5 defect images mark no pixel, ")
-    );
+    assert!(String::from_utf8(scratch.read("new/index.html")).unwrap().contains("The masks of 2 of 5 defect images ("));
     let ran = scratch.succeeds("metrics --maps maps/cloth/test --data cloth");
     assert!(ran.err.contains(&warning), "{}", ran.err);
 }

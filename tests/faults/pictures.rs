@@ -19,7 +19,7 @@ fn every_command_names_an_unreadable_image_and_goes_on() {
         (whole[..whole.len() / 2].to_vec(), "the PNG data cannot be read: "),
         (vec![], "is empty (0 bytes)"),
         (b"GIF89a......".to_vec(), "is a GIF picture, which is not read; convert it to PNG or TIFF"),
-        (huge(), "has 100000x100000 = 10000000000 pixels, the limit is 67108864"),
+        (huge(), "has 100000x100000 pixels, 10000000000 in all; the limit is 67108864"),
     ];
     for (bytes, reason) in cases {
         let scratch = Scratch::new();

@@ -266,7 +266,7 @@ fn a_lost_config_is_named_and_the_settings_are_those_of_the_checkpoint() {
     interrupted(&scratch, 3);
     fs::remove_file(scratch.path("cut/config.toml")).unwrap();
     let ran = scratch.succeeds("train --data cloth --out cut --resume");
-    let reason = "is missing; the settings are those of the checkpoint, and the run writes the file anew";
+    let reason = "is missing; what the checkpoint says is used for all settings";
     assert!(ran.err.contains(&format!("warning: cut/config.toml: {reason}\n")), "{}", ran.err);
     for name in ["config.toml", "model.safetensors"] {
         assert!(scratch.read(format!("cut/{name}")) == scratch.read(format!("run/{name}")), "{name}");

@@ -11,9 +11,8 @@ use std::io::Write;
 /// Bytes that one thread may hold. More is refused, so that a bomb does not take the machine with it.
 const CEILING: isize = 3 << 30;
 
-/// Requests of so many bytes may only ask whether they could be had. They count once anything else is taken before they are given
-/// back.
-const ASKED: isize = 33 << 20;
+/// Requests that are aligned so only ask whether the memory could be had (`src/spare.rs`). They are given back at once.
+const ASKING: usize = 4096;
 
 /// A loader whose faults are expected.
 pub const PLANTED: &str = "planted";
@@ -26,14 +25,16 @@ thread_local! {
 
 pub struct Counting;
 
+/// The bytes of a request that count.
+fn counted(layout: Layout) -> isize {
+    if layout.align() == ASKING { 0 } else { layout.size() as isize }
+}
+
 /// Counts a request. False if it is beyond the ceiling; it counts all the same, so that the input is found wanting in any case.
 fn grant(bytes: isize) -> bool {
-    PEAK.set(PEAK.get().max(HELD.get()));
     let held = HELD.get() + bytes;
+    PEAK.set(PEAK.get().max(held));
     let granted = held <= CEILING || bytes <= 0;
-    if !granted || bytes < ASKED {
-        PEAK.set(PEAK.get().max(held));
-    }
     if granted {
         HELD.set(held)
     } else {
@@ -59,12 +60,12 @@ fn tell(bytes: isize) {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as the caller promises.
-        if grant(layout.size() as isize) { unsafe { System.alloc(layout) } } else { std::ptr::null_mut() }
+        if grant(counted(layout)) { unsafe { System.alloc(layout) } } else { std::ptr::null_mut() }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as the caller promises.
-        if grant(layout.size() as isize) { unsafe { System.alloc_zeroed(layout) } } else { std::ptr::null_mut() }
+        if grant(counted(layout)) { unsafe { System.alloc_zeroed(layout) } } else { std::ptr::null_mut() }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
@@ -76,7 +77,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        HELD.set(HELD.get() - layout.size() as isize);
+        HELD.set(HELD.get() - counted(layout));
         // SAFETY: as the caller promises.
         unsafe { System.dealloc(pointer, layout) }
     }
@@ -88,6 +89,5 @@ pub fn measured<T>(loader: &'static str, seed: u64, work: impl FnOnce() -> T) ->
     let before = HELD.get();
     PEAK.set(before);
     let result = work();
-    PEAK.set(PEAK.get().max(HELD.get()));
     (result, (PEAK.get() - before).max(0) as usize)
 }

@@ -80,7 +80,7 @@ impl<B: Backend> Inspector<'_, B> {
         Ok(found)
     }
 
-    /// The file that names all regions, which may be many.
+    /// The file that lists the regions, which may be many.
     fn json(&self, picture: &Picture, finding: &Finding) -> Result<Draft> {
         let file = self.file(picture, JSON);
         let mut draft = self.outputs.draft(&file)?;

@@ -48,7 +48,7 @@ pub trait Watcher<B: Backend> {
     fn evaluated(
         &mut self,
         detector: &Detector<B>,
-        category: &Category,
+        test_set: &TestSet,
         report: Option<&EvaluationReport>,
         folder: &Path,
     ) -> Result<()>;
@@ -178,8 +178,7 @@ fn results<B: Backend>(
     let skipped_train = skipped.map_or(0, |share| share.skipped);
     let images = ImageCounts { train, held_out, skipped_train, ..test_set.counts };
     let mut notes = notes::of_training(&Log::last_warnings(&folder.join(LOG_FILE)).unwrap_or_default());
-    notes.extend(test_set.gaps());
-    notes.extend(test_set.black_masks());
+    notes.extend(test_set.lacks());
     notes.extend(skipped.map(|share| format!("training set: {share}")));
     notes.extend(test_set.skipped().map(|sentence| format!("test set: {sentence}")));
     notes.extend(notes::of_held_out(&images, job.used(), detector.settings()));
@@ -212,18 +211,17 @@ fn test<B: Backend>(
     folder: &Path,
     watcher: &mut impl Watcher<B>,
 ) -> Result<Option<PartialReport>> {
-    let category = &test_set.category;
-    if category.test.is_empty() {
+    if test_set.category.test.is_empty() {
         return Ok(None);
     }
     match evaluate_test_set(detector, test_set, Resolution::Native, |_, _, _| Ok(()))? {
         Measured::Complete(report) => {
-            watcher.evaluated(detector, category, Some(&report), folder)?;
+            watcher.evaluated(detector, test_set, Some(&report), folder)?;
             report.write(folder)?;
             Ok(Some(PartialReport::of(report)))
         }
         Measured::Partial(report) => {
-            watcher.evaluated(detector, category, None, folder)?;
+            watcher.evaluated(detector, test_set, None, folder)?;
             report.write(folder)?;
             Ok(Some(report))
         }
