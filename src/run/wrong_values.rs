@@ -6,6 +6,9 @@ const STARTS: [&str; 3] = ["invalid type: ", "invalid value: ", "unknown variant
 /// What it calls a value that is in the file.
 const KINDS: [&str; 4] = ["boolean ", "integer ", "floating point ", "string "];
 
+/// What it says where one of a few words is wanted and something else is there.
+const NO_WORD: &str = "wanted string or table";
+
 /// `must be a number, got "fast"`, from `invalid type: string "fast", expected f64`; other messages as they are.
 pub(super) fn in_plain_words(message: &str) -> String {
     // The last one, because the value may hold such words, too.
@@ -13,6 +16,7 @@ pub(super) fn in_plain_words(message: &str) -> String {
     let parts = parts.and_then(|(start, wanted)| Some((STARTS.iter().find_map(|words| start.strip_prefix(words))?, wanted)));
     match parts {
         Some((found, wanted)) => format!("must be {}, got {}", kind(wanted), value(found)),
+        None if message == NO_WORD => format!("must be {}", kind("a string")),
         None => message.to_owned(),
     }
 }
@@ -27,7 +31,7 @@ fn kind(wanted: &str) -> &str {
         "u64" | "usize" => "a whole number, zero or more",
         "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
         "a boolean" => "true or false",
-        "a string" | "path string" | "string or table" => "text in quotes",
+        "a string" | "path string" => "text in quotes",
         "a sequence" => "a list in brackets",
         "a map" => "a table of keys",
         own if own.starts_with("struct ") => "a table of keys",
@@ -66,6 +70,7 @@ mod tests {
             ),
             ("unknown variant `zoom`, expected `crop` or `native`", "must be `crop` or `native`, got `zoom`"),
             ("invalid type: sequence, expected struct DataConfig", "must be a table of keys, got a list"),
+            ("wanted string or table", "must be text in quotes"),
             ("unclosed table, expected `]`", "unclosed table, expected `]`"),
             ("duplicate key", "duplicate key"),
         ] {

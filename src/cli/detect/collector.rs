@@ -96,3 +96,49 @@ impl<'a> Collector<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::metrics::Score;
+    use crate::detect::{ImageScores, Regions};
+    use crate::disk::Outputs;
+    use crate::report::detections::Parts;
+
+    use super::super::inspector::Found;
+
+    fn finding() -> Finding {
+        Finding {
+            image: "a.png".into(),
+            score: 1.0,
+            threshold: None,
+            anomalous: None,
+            score_kind: Score::Sum,
+            scores: ImageScores { max: 1.0, sum: 1.0, top: 1.0 },
+            pixel_threshold: None,
+            anomalous_pixels: 0,
+            height: 2,
+            width: 2,
+            regions: Regions::default(),
+            unlike_training: None,
+        }
+    }
+
+    #[test]
+    fn what_is_finished_after_a_picture_that_is_not_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let (outputs, parts) = (Outputs::new(folder.path(), "detect", false).unwrap().in_haste(), Parts::new());
+        let bar = ProgressBar::hidden();
+        let mut collector = Collector::new(ResultFolder::new(&outputs, &parts), &bar, true);
+        let picture = |name: &str| Picture { path: format!("{name}.png").into(), real: None, name: name.into() };
+        let file = |name: &str| folder.path().join(format!("{name}.json"));
+        let found = |name: &str| {
+            let drafts = vec![outputs.filled(&file(name), b"{}").unwrap()];
+            Outcome::Found(Box::new(Found { drafts, finding: finding(), levels: None }))
+        };
+        let outcomes = [("a", found("a")), ("b", Outcome::Stopped), ("c", found("c"))];
+        outcomes.into_iter().try_for_each(|(name, outcome)| collector.take(&picture(name), outcome)).unwrap();
+        assert!(collector.is_stopped && collector.rows.len() == 2);
+        assert_eq!(["a", "b", "c"].map(|name| file(name).exists()), [true, false, true]);
+    }
+}
