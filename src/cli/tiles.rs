@@ -33,7 +33,9 @@ impl TileOptions {
         // Also without detection.tile a model of native crops has tiles.
         if self.overlap.is_some() {
             if detector.tiling()?.is_none() {
-                return Err(Error::argument("--overlap is of tiles, and the model has none; give --tile, too"));
+                return Err(Error::argument(
+                    "--overlap is of tiles, and there are none here; a model that keeps the size of pictures has them with --tile",
+                ));
             }
             detector.settings_mut().detection.overlap = self.overlap;
         }

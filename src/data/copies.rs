@@ -1,4 +1,4 @@
-//! Files with the same content under other names: test images that a network was trained on.
+//! Files with the same content under other names: test images that a network was trained on, and images that are there twice.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -35,6 +35,11 @@ pub fn copies<'a>(files: impl IntoIterator<Item = &'a Path>, others: &'a [PathBu
     found
 }
 
+/// Those of these files whose content is that of an earlier one, each with the first such one.
+pub fn repeated(files: &[PathBuf]) -> Vec<(&Path, &Path)> {
+    copies(files.iter().map(PathBuf::as_path), files).into_iter().filter(|(file, first)| file != first).collect()
+}
+
 /// The length of a regular file that is not empty.
 fn length(path: &Path) -> Option<u64> {
     std::fs::metadata(path).ok().filter(|about| about.is_file() && about.len() > 0).map(|about| about.len())
@@ -49,7 +54,7 @@ fn head(path: &Path) -> Option<Head> {
 /// Whether two files of the same length with the same first bytes are the same to the end.
 fn is_same(a: &Path, b: &Path) -> bool {
     let whole = |path| bounded::read(path, MAX_BYTES).ok();
-    length(a).is_some_and(|length| length <= HEAD) || whole(a).is_some_and(|bytes| whole(b) == Some(bytes))
+    a == b || length(a).is_some_and(|length| length <= HEAD) || whole(a).is_some_and(|bytes| whole(b) == Some(bytes))
 }
 
 #[cfg(test)]

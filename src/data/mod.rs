@@ -31,7 +31,7 @@ pub use crate::disk::{
     write_bytes, write_keeping,
 };
 pub use batch::{AugmentConfig, Batch, TrainingSet};
-pub use copies::copies;
+pub use copies::{copies, repeated};
 pub use dataset::{Dataset, Folders};
 pub use decode::MAX_PIXELS;
 pub use feed::{Feed, Supply};

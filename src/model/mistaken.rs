@@ -21,6 +21,10 @@ pub(super) fn mistaken(path: &Path, bytes: &[u8]) -> Option<String> {
             {MODEL_FILE} of its run"
         ));
     }
+    // A safetensors file has zeros in the length of its header.
+    if !bytes.is_empty() && !bytes.contains(&0) && str::from_utf8(bytes).is_ok() {
+        return Some(format!("is a text file; give the weight file of a run, such as its {MODEL_FILE}"));
+    }
     is_checkpoint(bytes).then(|| {
         let model = path.with_file_name(MODEL_FILE);
         let remedy = match model.is_file() && model != path {

@@ -22,7 +22,7 @@ const NONE: &str = "–";
 const NOTES: [&str; 2] = [
     "Intervals hold 95 %, over images like those of the test set: of an AUROC by DeLong's method, of rates by Clopper and Pearson. They say nothing about \
      other seeds. An AUROC of 1 has none, and pixel AUROC and AU-PRO have none, because metrics.json has no maps.",
-    "A difference is of the image AUROCs on the same images, so its interval is narrower than theirs.",
+    "A difference is of the image AUROCs on the same images, which its interval takes into account.",
 ];
 
 /// Rows of text with a heading: the one form of all tables, in a terminal and on the page.

@@ -22,7 +22,11 @@ const COMPARISON: &str = "AU-PRO-200";
 
 /// The metrics of pixels and those that follow the image AUROCs: name in files, label, and what it measures.
 const METRICS: [(&str, &str, &str); 7] = [
-    ("pixel_auroc", "pixel AUROC", "the same for the pixels of all test images"),
+    (
+        "pixel_auroc",
+        "pixel AUROC",
+        "probability that an anomalous pixel has a higher heatmap value than a good one, over all test images",
+    ),
     ("au_pro", "AU-PRO", "mean overlap with each defect region, up to 30\u{a0}% false positives"),
     ("au_pro_200", COMPARISON, "the common form with 200 thresholds, for comparison only"),
     ("image_ap", "image AP", "average precision over images"),

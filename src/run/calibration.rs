@@ -1,10 +1,10 @@
 //! Thresholds from normal images that a user gives.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use crate::data::{Category, Dataset, Folders, Skipped, SkippedShare, copies, fingerprint_of, list_images};
+use crate::data::{Category, Dataset, Folders, Skipped, SkippedShare, copies, fingerprint_of, list_images, repeated};
 use crate::detect::{Detector, Source};
 use crate::error::{Error, Result};
 use crate::ops::Backend;
@@ -18,7 +18,7 @@ pub struct CalibrationImages {
 }
 
 impl CalibrationImages {
-    /// The images in `folder` and its subfolders. Files are compared by their content, whatever they are called. Those of the
+    /// The images in `folder` and its subfolders, copies once. Files are compared by their content, whatever they are called. Those of the
     /// training folder are accepted if all of them are, because the rate of false alarms to expect is then unknown and said to be
     /// so; also the training images of the weights in another folder, which their `fingerprint` tells.
     ///
@@ -26,7 +26,7 @@ impl CalibrationImages {
     /// No image; an image of the test set, on which thresholds would then be chosen; images of the training folder and others
     /// together.
     pub fn list(folder: &Path, category: &Category, fingerprint: Option<&str>) -> Result<Self> {
-        let paths = list_images(folder)?;
+        let paths = distinct(folder, list_images(folder)?);
         let tested: Vec<PathBuf> = category.test.iter().map(|test| test.path.clone()).collect();
         if let Some((path, test)) = found_among(&paths, &tested).first() {
             let copy = copy_words(path, test);
@@ -81,6 +81,18 @@ impl CalibrationImages {
             None => calibrated.map(|()| skipped).map_err(|error| error.within(format!("images of {}", self.folder.display()))),
         }
     }
+}
+
+/// The files without those whose content is that of an earlier one, which are warned of: they say nothing new.
+fn distinct(folder: &Path, paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    let copies: Vec<(PathBuf, PathBuf)> =
+        repeated(&paths).into_iter().map(|(file, first)| (file.to_owned(), first.to_owned())).collect();
+    let Some((file, first)) = copies.first() else { return paths };
+    let (folder, count, all) = (folder.display(), copies.len(), paths.len());
+    let example = format!("{} has the content of {}", file.display(), first.display());
+    log::warn!("{folder}: {count} of {all} images are copies of others there and do not count ({example})");
+    let copies: HashSet<&PathBuf> = copies.iter().map(|(file, _)| file).collect();
+    paths.iter().filter(|path| !copies.contains(path)).cloned().collect()
 }
 
 /// Those of `paths` that are one of the others or have its content, each with that one.
@@ -144,6 +156,10 @@ mod tests {
         };
         copied(&tested, "tested/x.png");
         assert!(refused("tested").contains("x.png: is in the test set (") && refused("tested").contains("c.png); thresholds"));
+        for name in ["own/again.png", "own/deep/again.png"] {
+            copied(&other, name);
+        }
+        assert_eq!(list("own").unwrap().paths, [root.path().join("own/again.png")], "one image is there three times");
         copied(&trained, "trained/deep/y.png");
         assert_eq!(list("trained").unwrap().source, Source::TrainingFolder);
         copied(&other, "trained/z.png");

@@ -1,5 +1,6 @@
 //! What a run may replace in its folder: a config and a log that a run has written. A config of the user is kept.
 
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use serde::de::IgnoredAny;
 
 use super::config::Config;
 use super::log_lines::{LONGEST, LONGEST_LINE};
-use super::{CONFIG_FILE, LOG_FILE};
+use super::{CONFIG_FILE, LOG_FILE, MODEL_FILE, PREVIOUS_FILE};
 use crate::data::write_bytes;
 use crate::disk::{bounded, refused_link};
 use crate::error::{Error, Result};
@@ -16,7 +17,7 @@ use crate::error::{Error, Result};
 const REMEDY: &str = "choose another --out, or pass --overwrite to replace it";
 
 /// Checks that a run with this config would lose nothing of the user in `out`: neither a config with comments and other settings,
-/// nor a file that is no log, nor what a link leads to. With `overwrite`, such a file may be lost unless it is one of these
+/// nor a file that is no log or no file of weights, nor what a link leads to. With `overwrite`, such a file may be lost unless it is one of these
 /// inputs.
 ///
 /// # Errors
@@ -48,9 +49,27 @@ pub(super) fn clear_the_way(config: &Config, out: &Path, resume: bool, inputs: &
 fn in_the_way(config: &Config, out: &Path, resume: bool) -> Vec<(PathBuf, Error)> {
     let [own, log] = [CONFIG_FILE, LOG_FILE].map(|name| out.join(name));
     let config = check_config(config, &own, resume).err().map(|error| (own, error));
+    let weights = [MODEL_FILE, PREVIOUS_FILE].map(|name| out.join(name));
+    let weights = weights.into_iter().filter_map(|path| check_weights(&path).err().map(|error| (path, error)));
     // The log of a run that is resumed goes on.
     let log = if resume { None } else { check_log(&log).err().map(|error| (log, error)) };
-    config.into_iter().chain(log).collect()
+    config.into_iter().chain(log).chain(weights).collect()
+}
+
+/// Checks that what is in the place of weights is not the user's: it begins as a file of weights, of which the rest may be
+/// damaged.
+fn check_weights(path: &Path) -> Result<()> {
+    // What is no file is not replaced by one, or put aside.
+    if !path.is_file() {
+        return Ok(());
+    }
+    let mut start = Vec::new();
+    File::open(path).and_then(|file| file.take(9).read_to_end(&mut start)).map_err(|error| Error::read(path, error))?;
+    // The length of the header takes eight bytes, and then it begins.
+    match start.is_empty() || start.get(8) == Some(&b'{') {
+        true => Ok(()),
+        false => Err(Error::file(path, format!("is no file of weights, and the run would replace it; {REMEDY}"))),
+    }
 }
 
 fn is_one_of(path: &Path, inputs: &[PathBuf]) -> bool {

@@ -106,7 +106,6 @@ pub(super) fn find(config: &Config, out: &Path, start: Start) -> Result<Option<F
             if differences.is_empty() {
                 return Ok(Some(found));
             }
-            let path = out.join(if found.damage.is_some() { PREVIOUS_FILE } else { CHECKPOINT_FILE });
             // Only on the command line, because it is easily left over in a file.
             let hint = match (known.train.steps, config.train.steps) {
                 _ if differences.len() > 1 => String::new(),
@@ -114,7 +113,14 @@ pub(super) fn find(config: &Config, out: &Path, start: Start) -> Result<Option<F
                 (then, now) if found.was_lengthened_from(now) => format!("; --steps {then} continues the lengthened run"),
                 _ => String::new(),
             };
-            Err(Error::file(path, format!("was made with another config: {}{hint}", differences.join("; "))))
+            let reason = format!("was made with another config: {}{hint}", differences.join("; "));
+            Err(match found.damage {
+                None => Error::file(out.join(CHECKPOINT_FILE), reason),
+                Some(damage) => {
+                    let previous = out.join(PREVIOUS_FILE);
+                    Error::file(out.join(CHECKPOINT_FILE), format!("{}; {} {reason}", damage.root(), previous.display()))
+                }
+            })
         }
     }
 }

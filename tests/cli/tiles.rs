@@ -87,7 +87,10 @@ fn tiles_and_pictures_that_do_not_fit_are_refused_with_a_remedy() {
     let refused = |options: &str| scratch.refuses(&format!("detect --model run/model.safetensors --out new {options} large.png"));
     let text = refused("--tile 64");
     assert!(text.contains("resizes every picture to 32x32 pixels; train one with data.fit = \"native\""), "{text}");
-    assert_eq!(refused("--overlap 8"), "--overlap is of tiles, and the model has none; give --tile, too");
+    assert_eq!(
+        refused("--overlap 8"),
+        "--overlap is of tiles, and there are none here; a model that keeps the size of pictures has them with --tile"
+    );
     // More than 64 Mi pixels, of which only the header is there.
     scratch.write("huge.pgm", "P5 9000 9000 255\n");
     let ran = scratch.run("detect --model run/model.safetensors --out new huge.pgm");

@@ -169,6 +169,38 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_it_is_used() {
 }
 
 #[test]
+fn files_of_the_user_in_the_place_of_weights_are_not_replaced() {
+    let scratch = Scratch::new();
+    let resume = "train --config c.toml --data cloth --out run --resume";
+    let weights = scratch.read("run/model.safetensors");
+    for name in ["model.safetensors", "checkpoint.previous.safetensors"] {
+        let path = format!("run/{name}");
+        scratch.write(&path, "my notes");
+        let text = scratch.refuses(resume);
+        assert!(text.starts_with(&format!("{path}: is no file of weights, and the run would replace it; choose ")), "{text}");
+        assert_eq!(scratch.read(&path), b"my notes");
+        scratch.succeeds(&format!("{resume} --overwrite"));
+        // What a full disk has left of weights is the run's.
+        scratch.write(&path, "");
+        scratch.succeeds(resume);
+    }
+    assert!(scratch.read("run/model.safetensors") == weights);
+}
+
+#[test]
+fn a_damaged_checkpoint_is_named_also_if_the_one_before_is_of_a_shorter_run() {
+    let scratch = Scratch::new();
+    scratch.succeeds("train --data cloth --out run --resume --steps 5");
+    let last = "run/checkpoint.safetensors";
+    let whole = scratch.read(last);
+    scratch.write(last, &whole[..100]);
+    let ran = scratch.run("train --data cloth --out run --resume");
+    assert!(ran.err.contains(&format!("{last}: ")), "{}", ran.err);
+    assert!(ran.code == 0 || ran.err.contains(&format!("; {PREVIOUS} was made with another config: ")), "{}", ran.err);
+    scratch.succeeds("train --data cloth --out run --resume --steps 5");
+}
+
+#[test]
 fn two_damaged_checkpoints_are_both_named_with_a_remedy_that_works() {
     let scratch = Scratch::new();
     interrupted(&scratch, 3);

@@ -160,7 +160,9 @@ fn what_cannot_be_exported_is_refused_and_nothing_is_replaced() {
     let refused = |onnx: &str| scratch.refuses(&format!("model export --model run/model.safetensors --onnx {onnx}"));
     assert!(refused("run/model.safetensors").contains("is an input, and the output would replace it"));
     assert!(refused("c.toml").contains("`orthoscope model export` did not write it"));
-    assert!(scratch.refuses("model export --model c.toml --onnx m.onnx").starts_with("c.toml: not a usable safetensors file"));
+    assert!(
+        scratch.refuses("model export --model c.toml --onnx m.onnx").starts_with("c.toml: is a text file; give the weight file ")
+    );
     scratch.succeeds("model export --model run/model.safetensors --onnx m.onnx");
     scratch.succeeds("model export --model run/model.safetensors --onnx m.onnx");
     scratch.succeeds("model export --model run/model.safetensors --onnx c.toml --overwrite");
