@@ -44,7 +44,7 @@ pub struct Arguments {
 const COMMAND: &str = "demo";
 
 /// What the name of the hidden folder begins with in which images are made.
-const MAKING: &str = ".generate";
+const MAKING: &str = ".demo-images-";
 
 /// Generates a dataset, trains, evaluates and writes the result page.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -197,15 +197,15 @@ mod tests {
     fn images_that_a_killed_demo_was_making_go_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        let others = [".generated", ".generate", ".generate-abc12", "generateAbc123"];
-        others.iter().chain(&[".generateAbc123"]).for_each(|name| std::fs::create_dir_all(at(name).join("data")).unwrap());
-        std::fs::write(at(".generateabcdef"), "a file").unwrap();
+        let others = [".demo-images-1", ".demo-images-", ".demo-images--abc12", "demo-images-Abc123", ".generateAbc123"];
+        others.iter().chain(&[".demo-images-Abc123"]).for_each(|name| std::fs::create_dir_all(at(name).join("data")).unwrap());
+        std::fs::write(at(".demo-images-abcdef"), "a file").unwrap();
         let outputs = || Outputs::new(folder.path(), COMMAND, false).unwrap();
         clear(&outputs()).unwrap();
-        assert!(at(".generateAbc123").exists(), "the folder is not that of a demo");
+        assert!(at(".demo-images-Abc123").exists(), "the folder is not that of a demo");
         outputs().claim().unwrap();
         clear(&outputs()).unwrap();
-        assert!(!at(".generateAbc123").exists() && at(".generateabcdef").exists());
+        assert!(!at(".demo-images-Abc123").exists() && at(".demo-images-abcdef").exists());
         assert!(others.iter().all(|name| at(name).join("data").exists()));
     }
 }

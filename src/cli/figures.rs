@@ -212,10 +212,7 @@ fn category(arguments: &Arguments) -> Result<Input<(PathBuf, Category)>> {
     warn_of_skipped(&data, &test_set.category.skipped, test_set.category.test.len());
     Ok(match test_set.counts.defines_all_metrics() {
         true => Ok((model.clone(), test_set.category)),
-        false => {
-            let gaps: Vec<String> = test_set.gaps().into_iter().chain(test_set.black_masks()).collect();
-            Err(format!("{data}: {}", gaps.join("; ")))
-        }
+        false => Err(format!("{data}: {}", test_set.lacks().join("; "))),
     })
 }
 

@@ -18,7 +18,8 @@ pub struct CalibrationImages {
 }
 
 impl CalibrationImages {
-    /// The images in `folder` and its subfolders, copies once. Files are compared by their content, whatever they are called. Those of the
+    /// The images in `folder` and its subfolders, copies once. Files are compared by their content, whatever they are called.
+    /// Those of the
     /// training folder are accepted if all of them are, because the rate of false alarms to expect is then unknown and said to be
     /// so; also the training images of the weights in another folder, which their `fingerprint` tells.
     ///
@@ -26,7 +27,8 @@ impl CalibrationImages {
     /// No image; an image of the test set, on which thresholds would then be chosen; images of the training folder and others
     /// together.
     pub fn list(folder: &Path, category: &Category, fingerprint: Option<&str>) -> Result<Self> {
-        let paths = distinct(folder, list_images(folder)?);
+        let listed = list_images(folder)?;
+        let paths = distinct(folder, &listed);
         let tested: Vec<PathBuf> = category.test.iter().map(|test| test.path.clone()).collect();
         if let Some((path, test)) = found_among(&paths, &tested).first() {
             let copy = copy_words(path, test);
@@ -43,7 +45,7 @@ impl CalibrationImages {
             );
             return Err(Error::file(folder, reason));
         }
-        let is_trained_on = || fingerprint.is_some_and(|fingerprint| is_training_set(folder, &paths, fingerprint));
+        let is_trained_on = || fingerprint.is_some_and(|fingerprint| is_training_set(folder, &listed, fingerprint));
         let source = if known.len() == all || is_trained_on() { Source::TrainingFolder } else { Source::Given };
         Ok(Self { folder: folder.to_owned(), paths, source })
     }
@@ -84,15 +86,14 @@ impl CalibrationImages {
 }
 
 /// The files without those whose content is that of an earlier one, which are warned of: they say nothing new.
-fn distinct(folder: &Path, paths: Vec<PathBuf>) -> Vec<PathBuf> {
-    let copies: Vec<(PathBuf, PathBuf)> =
-        repeated(&paths).into_iter().map(|(file, first)| (file.to_owned(), first.to_owned())).collect();
-    let Some((file, first)) = copies.first() else { return paths };
+fn distinct(folder: &Path, paths: &[PathBuf]) -> Vec<PathBuf> {
+    let copies = repeated(paths);
+    let Some((file, first)) = copies.first() else { return paths.to_vec() };
     let (folder, count, all) = (folder.display(), copies.len(), paths.len());
     let example = format!("{} has the content of {}", file.display(), first.display());
     log::warn!("{folder}: {count} of {all} images are copies of others there and do not count ({example})");
-    let copies: HashSet<&PathBuf> = copies.iter().map(|(file, _)| file).collect();
-    paths.iter().filter(|path| !copies.contains(path)).cloned().collect()
+    let copies: HashSet<&Path> = copies.iter().map(|(file, _)| *file).collect();
+    paths.iter().filter(|path| !copies.contains(path.as_path())).cloned().collect()
 }
 
 /// Those of `paths` that are one of the others or have its content, each with that one.
@@ -172,6 +173,13 @@ mod tests {
             |fingerprint: Option<&str>| CalibrationImages::list(&root.path().join("away"), &without, fingerprint).unwrap().source;
         assert_eq!(source(Some(fingerprint.as_str())), Source::TrainingFolder);
         assert_eq!((source(Some("other")), source(None)), (Source::Given, Source::Given));
+        // They are also known if one is there twice, of which the fingerprint has both.
+        copied(&trained, "away/b.png");
+        let twice = ["a.png", "b.png"].map(|name| root.path().join("away").join(name));
+        let named =
+            ["train/good/a.png", "train/good/b.png"].into_iter().map(PathBuf::from).zip(twice.iter().map(PathBuf::as_path));
+        let fingerprint = fingerprint_of(named.collect()).unwrap();
+        assert_eq!(source(Some(fingerprint.as_str())), Source::TrainingFolder);
         std::fs::copy(other, trained.with_file_name("d.png")).unwrap();
         assert!(refused("cloth/train").contains("1 of 2 images are in train/good"));
     }

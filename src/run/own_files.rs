@@ -1,4 +1,4 @@
-//! What a run may replace in its folder: a config and a log that a run has written. A config of the user is kept.
+//! What a run may replace in its folder: a config, a log and weights that a run has written. A config of the user is kept.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -17,8 +17,8 @@ use crate::error::{Error, Result};
 const REMEDY: &str = "choose another --out, or pass --overwrite to replace it";
 
 /// Checks that a run with this config would lose nothing of the user in `out`: neither a config with comments and other settings,
-/// nor a file that is no log or no file of weights, nor what a link leads to. With `overwrite`, such a file may be lost unless it is one of these
-/// inputs.
+/// nor a file that is no log or, where a run is resumed, no file of weights, nor what a link leads to. With `overwrite`, such a
+/// file may be lost unless it is one of these inputs.
 ///
 /// # Errors
 /// The file that would be lost; one that cannot be read.
@@ -49,8 +49,9 @@ pub(super) fn clear_the_way(config: &Config, out: &Path, resume: bool, inputs: &
 fn in_the_way(config: &Config, out: &Path, resume: bool) -> Vec<(PathBuf, Error)> {
     let [own, log] = [CONFIG_FILE, LOG_FILE].map(|name| out.join(name));
     let config = check_config(config, &own, resume).err().map(|error| (own, error));
-    let weights = [MODEL_FILE, PREVIOUS_FILE].map(|name| out.join(name));
-    let weights = weights.into_iter().filter_map(|path| check_weights(&path).err().map(|error| (path, error)));
+    // A new run begins only where there are none.
+    let weights = resume.then_some([MODEL_FILE, PREVIOUS_FILE]).into_iter().flatten().map(|name| out.join(name));
+    let weights = weights.filter_map(|path| check_weights(&path).err().map(|error| (path, error)));
     // The log of a run that is resumed goes on.
     let log = if resume { None } else { check_log(&log).err().map(|error| (log, error)) };
     config.into_iter().chain(log).chain(weights).collect()
@@ -66,9 +67,11 @@ fn check_weights(path: &Path) -> Result<()> {
     let mut start = Vec::new();
     File::open(path).and_then(|file| file.take(9).read_to_end(&mut start)).map_err(|error| Error::read(path, error))?;
     // The length of the header takes eight bytes, and then it begins.
-    match start.is_empty() || start.get(8) == Some(&b'{') {
+    match !path.is_symlink() && (start.is_empty() || start.get(8) == Some(&b'{')) {
         true => Ok(()),
-        false => Err(Error::file(path, format!("is no file of weights, and the run would replace it; {REMEDY}"))),
+        false => {
+            Err(Error::file(path, format!("is no file of weights that a run wrote here, and the run would replace it; {REMEDY}")))
+        }
     }
 }
 

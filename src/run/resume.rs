@@ -116,10 +116,7 @@ pub(super) fn find(config: &Config, out: &Path, start: Start) -> Result<Option<F
             let reason = format!("was made with another config: {}{hint}", differences.join("; "));
             Err(match found.damage {
                 None => Error::file(out.join(CHECKPOINT_FILE), reason),
-                Some(damage) => {
-                    let previous = out.join(PREVIOUS_FILE);
-                    Error::file(out.join(CHECKPOINT_FILE), format!("{}; {} {reason}", damage.root(), previous.display()))
-                }
+                Some(damage) => Error::argument(format!("{damage}; {} {reason}", out.join(PREVIOUS_FILE).display())),
             })
         }
     }

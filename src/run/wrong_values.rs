@@ -44,7 +44,7 @@ fn kind(wanted: &str) -> &str {
 fn value(found: &str) -> &str {
     match found {
         "sequence" => "a list",
-        "map" => "a table",
+        "map" => "a table or a date",
         own => KINDS.iter().find_map(|kind| own.strip_prefix(kind)).map_or(own, |value| value.trim_matches('`')),
     }
 }

@@ -2,7 +2,7 @@
 #![cfg(target_os = "linux")]
 
 use std::io::{Seek, SeekFrom, Write};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use crate::fixture::picture::{bmp, chunk, fields, strip, vp8x, webp, with};
 use crate::fixture::png::{header, png};
@@ -14,8 +14,12 @@ fn with_memory(scratch: &Scratch, kib: u32, command: &str) -> Ran {
 }
 
 fn with_threads(scratch: &Scratch, kib: u32, threads: u32, command: &str) -> Ran {
+    told(limited(scratch, kib, threads, command))
+}
+
+fn limited(scratch: &Scratch, kib: u32, threads: u32, command: &str) -> Output {
     let script = format!("ulimit -v {kib}; exec {} {command} --threads {threads}", env!("CARGO_BIN_EXE_orthoscope"));
-    told(Command::new("sh").args(["-c", &script]).current_dir(scratch.path("")).env_remove("RUST_LOG").output().unwrap())
+    Command::new("sh").args(["-c", &script]).current_dir(scratch.path("")).env_remove("RUST_LOG").output().unwrap()
 }
 
 /// A zlib stream of `length` equal bytes.
@@ -81,8 +85,8 @@ fn a_folder_of_large_pictures_ends_in_order_at_many_limits_of_memory() {
         let detect = format!("detect --device cpu --overwrite --model {model}/model.safetensors");
         let (small, command) = (format!("{detect} --save none --out small small.png"), format!("{detect} {save}"));
         // What the program and its threads take, which differs between machines, and more until it is enough for the pictures.
-        let is_enough = |kib: &u32| with_threads(&scratch, *kib, threads, &small).code == 0;
-        let own = (60_000..).step_by(20_000).find(is_enough).unwrap();
+        let is_enough = |kib: &u32| limited(&scratch, *kib, threads, &small).status.success();
+        let own = (60_000..1_000_000).step_by(20_000).find(is_enough).expect("a small picture needs less than 1 GB");
         for kib in (own + 40_000..=own + 180_000).step_by(20_000) {
             let ran = with_threads(&scratch, kib, threads, &command);
             let (text, short) = (&ran.err, ["out of memory: ", "memory is short", "threads cannot be started"]);
