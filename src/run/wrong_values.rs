@@ -6,11 +6,17 @@ const STARTS: [&str; 3] = ["invalid type: ", "invalid value: ", "unknown variant
 /// What it calls a value that is in the file.
 const KINDS: [&str; 4] = ["boolean ", "integer ", "floating point ", "string "];
 
+/// How it begins a sentence about a list that is too short or too long.
+const LENGTH: &str = "invalid length ";
+
 /// What it says where one of a few words is wanted and something else is there.
 const NO_WORD: &str = "wanted string or table";
 
 /// `must be a number, got "fast"`, from `invalid type: string "fast", expected f64`; other messages as they are.
 pub(super) fn in_plain_words(message: &str) -> String {
+    if let Some((length, wanted)) = message.strip_prefix(LENGTH).and_then(|rest| rest.split_once(", expected ")) {
+        return format!("must be {}, got a list of length {length}", kind(wanted));
+    }
     // The last one, because the value may hold such words, too.
     let parts = message.rsplit_once(", expected ");
     let parts = parts.and_then(|(start, wanted)| Some((STARTS.iter().find_map(|words| start.strip_prefix(words))?, wanted)));
@@ -71,6 +77,7 @@ mod tests {
             ("unknown variant `zoom`, expected `crop` or `native`", "must be `crop` or `native`, got `zoom`"),
             ("invalid type: sequence, expected struct DataConfig", "must be a table of keys, got a list"),
             ("wanted string or table", "must be text in quotes"),
+            ("invalid length 0, expected struct Smoothing with 2 elements", "must be a table of keys, got a list of length 0"),
             ("unclosed table, expected `]`", "unclosed table, expected `]`"),
             ("duplicate key", "duplicate key"),
         ] {
