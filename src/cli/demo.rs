@@ -43,9 +43,6 @@ pub struct Arguments {
 /// The name in the record.
 const COMMAND: &str = "demo";
 
-/// What the name of the hidden folder begins with in which images are made.
-const MAKING: &str = ".demo-images-";
-
 /// Generates a dataset, trains, evaluates and writes the result page.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     on_device!(arguments.device.open()?, |backend| demo(arguments, &backend))
@@ -98,7 +95,7 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
 /// Makes the images, which are noted as those of a demo before they get their place.
 fn generated(out: &Path, seed: u64) -> Result<PathBuf> {
     let failed = |error| Error::io(out, "no images can be made in it", error);
-    let hidden = Unfinished::hidden(out, MAKING).map_err(failed)?;
+    let hidden = Unfinished::hidden(out).map_err(failed)?;
     let drafted = generate_demo_data(&hidden.path().join("data"), seed)?;
     note_before_move(out, COMMAND, hidden.path(), &files_below(&drafted)?)?;
     let data = out.join("data");
@@ -172,40 +169,5 @@ fn clear(outputs: &Outputs) -> Result<()> {
     if category.exists() {
         std::fs::remove_dir_all(category).map_err(failed)?;
     }
-    // Of demos that were killed while they made images.
-    let begun = if outputs.is_claimed() { begun(out).map_err(failed)? } else { Vec::new() };
-    begun.iter().try_for_each(std::fs::remove_dir_all).map_err(failed)
-}
-
-/// The hidden folders with images that were never finished. The caller is alone in the folder.
-fn begun(out: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let is_begun = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str());
-        let random = name.and_then(|name| name.strip_prefix(MAKING));
-        let is_named = random.is_some_and(|random| random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-        is_named && path.is_dir() && !path.is_symlink()
-    };
-    let entries = std::fs::read_dir(out)?.map(|entry| entry.map(|entry| entry.path()));
-    Ok(entries.collect::<std::io::Result<Vec<_>>>()?.into_iter().filter(is_begun).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn images_that_a_killed_demo_was_making_go_and_nothing_else() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        let others = [".demo-images-1", ".demo-images-", ".demo-images--abc12", "demo-images-Abc123", ".generateAbc123"];
-        others.iter().chain(&[".demo-images-Abc123"]).for_each(|name| std::fs::create_dir_all(at(name).join("data")).unwrap());
-        std::fs::write(at(".demo-images-abcdef"), "a file").unwrap();
-        let outputs = || Outputs::new(folder.path(), COMMAND, false).unwrap();
-        clear(&outputs()).unwrap();
-        assert!(at(".demo-images-Abc123").exists(), "the folder is not that of a demo");
-        outputs().claim().unwrap();
-        clear(&outputs()).unwrap();
-        assert!(!at(".demo-images-Abc123").exists() && at(".demo-images-abcdef").exists());
-        assert!(others.iter().all(|name| at(name).join("data").exists()));
-    }
+    Ok(())
 }

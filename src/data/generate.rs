@@ -98,7 +98,7 @@ pub fn generate(out: &Path, options: &GenerateOptions) -> Result<PathBuf> {
 
 fn draft_and_rename(out: &Path, target: &Path, options: &GenerateOptions) -> Result<()> {
     let refuse = |error| Error::io(target, "cannot be made", error);
-    let hidden = Unfinished::hidden(out, ".generate").map_err(refuse)?;
+    let hidden = Unfinished::hidden(out).map_err(refuse)?;
     let draft = hidden.path().join(options.family.name());
     // The draft folder no longer exists when the message is read, so errors name the target.
     let renamed = |path: PathBuf| target.join(path.strip_prefix(&draft).unwrap_or(&path));

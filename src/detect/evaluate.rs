@@ -67,12 +67,12 @@ impl ImageResult {
 
 /// Metrics of a category with the scores of its images.
 #[derive(Clone, Debug)]
-pub struct Evaluation {
+pub struct Evaluation<M = Metrics> {
     /// Method §7.
-    pub metrics: Metrics,
-    /// The curves behind them.
+    pub metrics: M,
+    /// The curves behind them; empty for a test set that does not define all metrics.
     pub curves: Curves,
-    /// Image AUROC of each defect kind against the good images.
+    /// Image AUROC of each defect kind against the good images; empty without good images.
     pub by_kind: BTreeMap<String, f64>,
     /// One entry per test image, in the order of the category.
     pub images: Vec<ImageResult>,
@@ -102,19 +102,8 @@ fn auroc_by_kind(images: &[ImageResult], score: Score) -> Result<BTreeMap<String
     image_auroc_by_kind(&scores, &kinds)
 }
 
-/// What a test set defines of an evaluation.
-#[derive(Clone, Debug)]
-pub struct Partial {
-    /// The metrics that are defined, by their names in files.
-    pub metrics: BTreeMap<String, f64>,
-    /// Image AUROC of each defect kind against the good images; empty without good images.
-    pub by_kind: BTreeMap<String, f64>,
-    /// One entry per test image, in the order of the category.
-    pub images: Vec<ImageResult>,
-}
-
-/// The same for a test set that lacks good images, defects or masks ([`Category::open_incomplete`]): what it does not define is
-/// left out. If a defect image has no mask, there are no pixel metrics.
+/// The same for a test set that lacks good images, defects or masks ([`Category::open_incomplete`]): the metrics that it defines,
+/// by their names in files. If a defect image has no mask, there are no pixel metrics.
 ///
 /// # Errors
 /// An unreadable image or mask; an error of `heatmap`.
@@ -123,14 +112,14 @@ pub fn evaluate_partial(
     resolution: Resolution,
     score: Score,
     heatmap: impl FnMut(&TestImage, &Image) -> Result<(Plane, ImageScores)>,
-) -> Result<Partial> {
+) -> Result<Evaluation<BTreeMap<String, f64>>> {
     let (records, images) = measure((category, white_level), resolution, heatmap)?;
     let by_kind = if check_classes(category).is_ok() { auroc_by_kind(&images, score)? } else { BTreeMap::new() };
     let mut metrics = metrics::evaluate_partial(records, score)?;
     if category.test.iter().any(|test| !test.is_good() && test.masks.is_empty()) {
         metrics.retain(|name, _| metrics::is_of_images(name));
     }
-    Ok(Partial { metrics, by_kind, images })
+    Ok(Evaluation { metrics, curves: Curves::default(), by_kind, images })
 }
 
 /// The record and the scores of every test image.

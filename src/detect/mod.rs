@@ -20,7 +20,7 @@ mod tiling;
 pub use appearance::{Appearance, Unlike};
 pub use confusion::Confusion;
 pub use detector::{Detector, Inspection, LeaveOneOut};
-pub use evaluate::{Evaluation, ImageResult, Partial, Resolution, evaluate, evaluate_partial};
+pub use evaluate::{Evaluation, ImageResult, Resolution, evaluate, evaluate_partial};
 pub use examination::{Cutoffs, Examination, Origin, Threshold};
 pub use expected::Expected;
 pub use false_alarms::{ExpectedRate, ObservedRate, ThresholdReport};

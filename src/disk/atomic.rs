@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use tempfile::PersistError;
+
 use super::followed;
 use super::leftovers::{Listed, Temporary, temporary_file};
 use super::settle::wait_for;
@@ -111,7 +113,8 @@ impl Written {
         Ok(Self { temporary, path, is_new: false })
     }
 
-    /// The same where the caller has found nothing at the path, in a folder that there is. The system is asked no more.
+    /// The same where the caller has found nothing at the path, in a folder that there is. The system is asked no more, and what
+    /// is put there meanwhile is not replaced.
     pub(super) fn begin_new(path: &Path) -> Result<Self> {
         let temporary = temporary_file(folder_of(path)).map_err(|error| Error::write(path, error))?;
         Ok(Self { temporary, path: path.to_owned(), is_new: true })
@@ -120,6 +123,15 @@ impl Written {
     /// The path that the file will get.
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub(super) fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// What has been put at the path since may be replaced.
+    pub(super) fn replace_another(&mut self) {
+        self.is_new = false;
     }
 
     pub(super) fn file(&mut self) -> &mut File {
@@ -141,8 +153,13 @@ impl Written {
 
     /// The same for a caller that holds the list; as [`Temporary::persist`].
     fn rename_held(self) -> (Result<()>, Listed) {
-        let (named, listed) = self.temporary.persist(&self.path);
-        (named.map(drop).map_err(|failed| Error::write(&self.path, failed.error)), listed)
+        let Self { temporary, path, is_new } = self;
+        let (named, listed) = if is_new { temporary.persist_new(&path) } else { temporary.persist(&path) };
+        let refused = |failed: PersistError| match failed.error.kind() {
+            io::ErrorKind::AlreadyExists if is_new => Error::file(&path, "was put there meanwhile, and is not replaced"),
+            _ => Error::write(&path, failed.error),
+        };
+        (named.map(drop).map_err(refused), listed)
     }
 }
 
@@ -157,6 +174,23 @@ mod tests {
 
     fn names(folder: &Path) -> Vec<String> {
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn what_is_put_at_a_free_name_meanwhile_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.txt");
+        let written = Written::begin_new(&path).unwrap();
+        std::fs::write(&path, "theirs").unwrap();
+        let error = written.rename().unwrap_err().to_string();
+        assert!(error.ends_with("a.txt: was put there meanwhile, and is not replaced"), "{error}");
+        assert_eq!(
+            (std::fs::read_to_string(&path).unwrap().as_str(), names(folder.path())),
+            ("theirs", vec!["a.txt".to_owned()])
+        );
+        std::fs::remove_file(&path).unwrap();
+        Written::begin_new(&path).unwrap().rename().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"");
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! Temporary files of this program: how they are made, and how those of killed processes are removed.
+//! Temporary files and hidden folders of this program: how they are made, and how those of killed processes are removed.
 //!
-//! A process holds a lock on each of its temporary files. So a file that can be locked is nobody's.
+//! A process holds a lock on each of them. So what can be locked is nobody's.
 
 use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
@@ -17,6 +17,9 @@ const PREFIX: &str = ".orthoscope-";
 const SUFFIX: &str = ".part";
 /// Letters and digits between the two, chosen at random.
 const RANDOM: usize = 6;
+
+/// The file in a hidden folder on which its process holds the lock.
+const FOLDER_LOCK: &str = ".lock";
 
 /// How often a file is made anew because another process has removed it before it was locked.
 const ATTEMPTS: usize = 8;
@@ -66,6 +69,15 @@ impl Temporary {
     pub(super) fn persist(self, path: &Path) -> (Result<File, PersistError>, Listed) {
         (self.file.persist(path), self.listed)
     }
+
+    /// The same, but replaces nothing. Where the system cannot promise that or fails, the path is looked at once more instead.
+    pub(super) fn persist_new(self, path: &Path) -> (Result<File, PersistError>, Listed) {
+        let named = self.file.persist_noclobber(path).or_else(|failed| {
+            let is_free = failed.error.kind() != io::ErrorKind::AlreadyExists && path.symlink_metadata().is_err();
+            if is_free { failed.file.persist(path) } else { Err(failed) }
+        });
+        (named, self.listed)
+    }
 }
 
 /// A temporary file with the permissions of an ordinary new file. By default temporary files are private to their owner. The
@@ -74,36 +86,95 @@ pub(super) fn temporary_file(folder: &Path) -> io::Result<Temporary> {
     if SEEN.lock().is_ok_and(|mut seen| seen.insert(folder.to_owned())) {
         remove_leftovers(folder);
     }
-    let mut builder = Builder::new();
-    builder.prefix(PREFIX).suffix(SUFFIX).rand_bytes(RANDOM);
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let builder = ordinary(named());
     for _ in 0..ATTEMPTS {
         let temporary = Temporary::new(|| builder.tempfile_in(folder))?;
-        let is_taken = matches!(temporary.as_file().try_lock(), Err(TryLockError::WouldBlock));
-        if !is_taken && temporary.path().exists() {
+        if !lock_or_taken(temporary.as_file()) && temporary.path().exists() {
             return Ok(temporary);
         }
     }
-    Err(io::Error::other("temporary files are removed by another program"))
+    Err(removed_by_others())
 }
 
-/// Removes the temporary files of this program that no process holds. Where files cannot be locked, they stay.
-fn remove_leftovers(folder: &Path) {
+/// A new hidden folder, and the file in it on which the process holds the lock.
+pub(super) fn hidden_folder(parent: &Path) -> io::Result<(PathBuf, File)> {
+    for _ in 0..ATTEMPTS {
+        let folder = named().tempdir_in(parent)?;
+        let lock = match File::create_new(folder.path().join(FOLDER_LOCK)) {
+            // Another process has removed the empty folder.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            lock => lock?,
+        };
+        if !lock_or_taken(&lock) && folder.path().exists() {
+            return Ok((folder.keep(), lock));
+        }
+    }
+    Err(removed_by_others())
+}
+
+fn named() -> Builder<'static, 'static> {
+    let mut builder = Builder::new();
+    builder.prefix(PREFIX).suffix(SUFFIX).rand_bytes(RANDOM);
+    builder
+}
+
+#[cfg(unix)]
+fn ordinary(mut builder: Builder<'static, 'static>) -> Builder<'static, 'static> {
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder
+}
+
+#[cfg(not(unix))]
+fn ordinary(builder: Builder<'static, 'static>) -> Builder<'static, 'static> {
+    builder
+}
+
+/// Locks the file. True if another process holds the lock, because it is about to remove the file.
+fn lock_or_taken(file: &File) -> bool {
+    matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+}
+
+fn removed_by_others() -> io::Error {
+    io::Error::other("temporary files are removed by another program")
+}
+
+/// Removes the temporary files and hidden folders of this program that no process holds. What cannot be locked stays.
+pub(super) fn remove_leftovers(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
-    for path in entries.flatten().map(|entry| entry.path()).filter(|path| is_temporary(path)) {
-        let Ok(file) = File::options().append(true).open(&path) else { continue };
-        if file.try_lock().is_ok() && std::fs::remove_file(&path).is_ok() {
+    for path in entries.flatten().map(|entry| entry.path()).filter(|path| is_named(path)) {
+        let Ok(kind) = path.symlink_metadata().map(|entry| entry.file_type()) else { continue };
+        let is_removed = match kind {
+            _ if kind.is_dir() => remove_left_folder(&path),
+            _ if kind.is_file() => lock_of_nobody(&path).is_some_and(|_held| std::fs::remove_file(&path).is_ok()),
+            _ => false,
+        };
+        if is_removed {
             log::info!("removed {}, which a process had left that was killed", path.display());
         }
     }
 }
 
-fn is_temporary(path: &Path) -> bool {
+/// Removes a hidden folder that no process holds. One that was left before it got its lock is empty.
+fn remove_left_folder(path: &Path) -> bool {
+    let lock = path.join(FOLDER_LOCK);
+    if !lock.is_file() {
+        return std::fs::remove_dir(path).is_ok();
+    }
+    let Some(held) = lock_of_nobody(&lock) else { return false };
+    // Network disks keep a file that is open, and with it its folder.
+    drop(held);
+    std::fs::remove_dir_all(path).is_ok()
+}
+
+/// The lock on a file, if no process holds it.
+fn lock_of_nobody(path: &Path) -> Option<File> {
+    File::options().append(true).open(path).ok().filter(|file| file.try_lock().is_ok())
+}
+
+fn is_named(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let middle = name.strip_prefix(PREFIX).and_then(|name| name.strip_suffix(SUFFIX));
-    let is_named = middle.is_some_and(|middle| middle.len() == RANDOM && middle.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-    is_named && path.symlink_metadata().is_ok_and(|entry| entry.is_file())
+    middle.is_some_and(|middle| middle.len() == RANDOM && middle.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 #[cfg(test)]
@@ -125,14 +196,21 @@ mod tests {
         for name in foreign.iter().chain(&[".orthoscope-Ab12xY.part", ".orthoscope-000000.part"]) {
             std::fs::write(at(name), "x").unwrap();
         }
-        std::fs::create_dir(at(".orthoscope-folder.part")).unwrap();
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(at("a.part"), at(".orthoscope-link00.part")).unwrap();
+        // Folders of somebody else, of which one has the name of a hidden one, but not its lock.
+        let folders = [".orthoscope-users.part", ".orthoscope-Folder.part"].map(|name| at(name).join("mine"));
+        folders.iter().for_each(|path| std::fs::create_dir_all(path).unwrap());
         // As the other process that is writing just now.
         let held = File::options().append(true).open(at(".orthoscope-000000.part")).unwrap();
         held.lock().unwrap();
         drop(temporary_file(folder.path()).unwrap());
-        for name in foreign.iter().chain(&[".orthoscope-000000.part", ".orthoscope-folder.part"]) {
+        for name in foreign.iter().chain(&[".orthoscope-000000.part"]) {
             assert!(at(name).exists(), "{name}");
         }
+        assert!(folders.iter().all(|path| path.is_dir()));
+        #[cfg(unix)]
+        assert!(at(".orthoscope-link00.part").is_symlink());
         assert!(!at(".orthoscope-Ab12xY.part").exists());
         drop(held);
         remove_leftovers(folder.path());
@@ -140,10 +218,18 @@ mod tests {
     }
 
     #[test]
-    fn a_file_in_use_is_not_removed() {
+    fn what_is_in_use_is_not_removed() {
         let folder = tempfile::tempdir().unwrap();
-        let own = temporary_file(folder.path()).unwrap();
+        let file = temporary_file(folder.path()).unwrap();
+        let (hidden, lock) = hidden_folder(folder.path()).unwrap();
+        std::fs::write(hidden.join("a"), "x").unwrap();
         remove_leftovers(folder.path());
-        assert!(own.path().exists());
+        assert!(file.path().exists() && hidden.join("a").exists());
+        // As if its process had been killed, or another one before it had the lock.
+        drop(lock);
+        let empty = folder.path().join(".orthoscope-Empty0.part");
+        std::fs::create_dir(&empty).unwrap();
+        remove_leftovers(folder.path());
+        assert!(file.path().exists() && !hidden.exists() && !empty.exists());
     }
 }

@@ -158,7 +158,7 @@ impl Outputs {
     /// Writes a file in the folder, completely or not at all, and notes it in the record. Missing folders are made.
     ///
     /// # Errors
-    /// As [`check`](Self::check), or the file or the record cannot be written.
+    /// As [`check`](Self::check), now or when the file is complete; the file or the record cannot be written.
     pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         let draft = self.filled(path, bytes)?;
         self.finished(vec![draft])?.into_iter().try_for_each(Written::rename)
@@ -169,7 +169,7 @@ impl Outputs {
     /// kill, and the last file says that the others are complete.
     ///
     /// # Errors
-    /// As [`write`](Self::write); an old file cannot be removed.
+    /// As [`write`](Self::write), and then the old ones stay; an old file cannot be removed.
     pub fn replace_together(&self, files: &[(PathBuf, Vec<u8>)], obsolete: &[PathBuf]) -> Result<()> {
         let paths = || files.iter().map(|(path, _)| path);
         paths().chain(obsolete).try_for_each(|path| self.check(path))?;
@@ -196,7 +196,8 @@ impl Outputs {
     pub fn draft(&self, path: &Path) -> Result<Draft> {
         let is_free = self.is_free(path)?;
         self.make_folder(folder_of(path))?;
-        let written = if is_free { Written::begin_new(path) } else { Written::begin(path) };
+        // With `overwrite`, what is put there meanwhile is replaced, too.
+        let written = if is_free && !self.overwrite { Written::begin_new(path) } else { Written::begin(path) };
         Ok(Draft::new(written?, self.begun(path)))
     }
 
@@ -220,10 +221,24 @@ impl Outputs {
             }
             Ok((written, digest))
         };
-        let finished = drafts.into_iter().map(finish).collect::<Result<Vec<_>>>()?;
+        let mut finished = drafts.into_iter().map(finish).collect::<Result<Vec<_>>>()?;
+        finished.iter_mut().try_for_each(|(written, _)| self.look_again(written))?;
         let (written, digests): (Vec<_>, Vec<_>) = finished.into_iter().unzip();
         self.note(digests)?;
         Ok(written)
+    }
+
+    /// Looks whether something has been put at a name that was free when the file was begun. It is replaced only if another
+    /// process wrote it by this command.
+    fn look_again(&self, written: &mut Written) -> Result<()> {
+        if !written.is_new() || written.path().symlink_metadata().is_err() {
+            return Ok(());
+        }
+        self.record.refresh()?;
+        if !self.is_free(written.path())? {
+            written.replace_another();
+        }
+        Ok(())
     }
 
     /// Notes files in the folder that this command has written by other means.
@@ -369,6 +384,32 @@ mod tests {
         assert_eq!(count(), 5);
         assert!(["a", "b"].iter().all(|name| std::fs::read(at(name)).unwrap() == b"new"));
         outputs.replace_together(&new(["a", "b"]), &[]).unwrap();
+    }
+
+    #[test]
+    fn what_appears_while_a_file_is_written_is_replaced_only_if_it_is_of_the_same_command() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let read = |name: &str| std::fs::read_to_string(at(name)).unwrap();
+        let outputs = |command, overwrite| Outputs::new(folder.path(), command, overwrite).unwrap();
+        let [own, same] = [(); 2].map(|()| outputs("detect", false));
+        let both = |outputs: &Outputs| ["a", "b"].map(|name| outputs.filled(&at(name), b"new").unwrap());
+        own.write(&at("a"), b"old").unwrap();
+        let drafts = both(&own);
+        std::fs::write(at("b"), "theirs").unwrap();
+        let error = own.replace_by_drafts(drafts.into(), &[]).unwrap_err().to_string();
+        assert!(error.contains("b: is there already, and `orthoscope detect` did not write it"), "{error}");
+        assert_eq!([read("a"), read("b")], ["old", "theirs"]);
+        std::fs::remove_file(at("b")).unwrap();
+        let drafts = both(&own);
+        same.write(&at("b"), b"of another process").unwrap();
+        own.replace_by_drafts(drafts.into(), &[]).unwrap();
+        assert_eq!([read("a"), read("b")], ["new", "new"]);
+        std::fs::remove_file(at("b")).unwrap();
+        let draft = outputs("detect", true).filled(&at("b"), b"anyway").unwrap();
+        std::fs::write(at("b"), "theirs").unwrap();
+        outputs("detect", true).replace_by_drafts(vec![draft], &[]).unwrap();
+        assert_eq!(read("b"), "anyway");
     }
 
     #[test]

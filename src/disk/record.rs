@@ -40,18 +40,18 @@ impl Record {
     /// It cannot be read, or a file of its name is none.
     pub(super) fn read(folder: &Path, command: &'static str) -> Result<Self> {
         let path = folder.join(RECORD);
-        let text = match path.symlink_metadata() {
-            Ok(about) if about.is_symlink() => return Err(foreign(&path)),
-            Ok(_) => bounded::read(&path, LONGEST)?,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Vec::new(),
-            Err(error) => return Err(Error::read(&path, error)),
-        };
-        let text = String::from_utf8_lossy(&text);
-        if !is_record(&text) {
-            return Err(foreign(&path));
-        }
-        let own = text.lines().filter_map(|line| line.strip_prefix(command)?.strip_prefix(' ')).map(str::to_owned).collect();
+        let own = own_digests(&path, command)?;
         Ok(Self { path, command, own: Mutex::new(own), file: Mutex::default() })
+    }
+
+    /// Reads again what other processes may have added.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(super) fn refresh(&self) -> Result<()> {
+        let now = own_digests(&self.path, self.command)?;
+        locked(&self.own).extend(now);
+        Ok(())
     }
 
     pub(super) fn command(&self) -> &'static str {
@@ -110,6 +110,22 @@ impl Record {
         };
         Ok((file, before))
     }
+}
+
+/// The digests with this command in the record at a path, where there is one.
+fn own_digests(path: &Path, command: &str) -> Result<HashSet<String>> {
+    let text = match path.symlink_metadata() {
+        Ok(about) if about.is_symlink() => return Err(foreign(path)),
+        Ok(_) => bounded::read(path, LONGEST)?,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Vec::new(),
+        Err(error) => return Err(Error::read(path, error)),
+    };
+    let text = String::from_utf8_lossy(&text);
+    if !is_record(&text) {
+        return Err(foreign(path));
+    }
+    let own = text.lines().filter_map(|line| line.strip_prefix(command)?.strip_prefix(' ')).map(str::to_owned).collect();
+    Ok(own)
 }
 
 pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -2,11 +2,13 @@
 //! the process.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::folder::make_folder_now;
+use super::leftovers::{hidden_folder, remove_leftovers};
 use crate::error::{Error, Result};
 
 /// How a thing is removed.
@@ -59,6 +61,8 @@ fn remove_all(list: &List) {
 pub struct Unfinished {
     path: PathBuf,
     kind: Kind,
+    /// That of a hidden folder, see [`hidden_folder`].
+    lock: Option<File>,
 }
 
 impl Unfinished {
@@ -75,14 +79,17 @@ impl Unfinished {
         Ok(Self::listed(path.to_owned(), Kind::Filled, &mut list))
     }
 
-    /// Makes a hidden folder in `parent`, whose name begins with `prefix`. It goes with all in it.
+    /// Makes a hidden folder in `parent`, after removing what killed processes have left there. It goes with all in it.
     ///
     /// # Errors
     /// The system refuses.
-    pub fn hidden(parent: &Path, prefix: &str) -> io::Result<Self> {
+    pub fn hidden(parent: &Path) -> io::Result<Self> {
+        remove_leftovers(parent);
         let mut list = held();
-        let made = tempfile::Builder::new().prefix(prefix).tempdir_in(parent)?;
-        Ok(Self::listed(made.keep(), Kind::Filled, &mut list))
+        let (path, lock) = hidden_folder(parent)?;
+        let mut own = Self::listed(path, Kind::Filled, &mut list);
+        own.lock = Some(lock);
+        Ok(own)
     }
 
     /// Makes a folder and its parents if they do not exist yet. It goes only if it is empty.
@@ -97,7 +104,7 @@ impl Unfinished {
 
     fn listed(path: PathBuf, kind: Kind, list: &mut List) -> Self {
         list.insert(path.clone(), kind);
-        Self { path, kind }
+        Self { path, kind, lock: None }
     }
 
     /// The path.
@@ -128,6 +135,8 @@ impl Drop for Unfinished {
     fn drop(&mut self) {
         let mut list = held();
         if list.remove(&self.path).is_some() {
+            // Network disks keep a file that is open, and with it its folder.
+            self.lock = None;
             self.kind.remove(&self.path);
         }
     }
@@ -149,7 +158,7 @@ mod tests {
             }
         }
         assert!(!gone.exists() && kept.join("a").exists());
-        let hidden = Unfinished::hidden(folder.path(), ".hidden").unwrap();
+        let hidden = Unfinished::hidden(folder.path()).unwrap();
         std::fs::create_dir(hidden.path().join("draft")).unwrap();
         std::fs::create_dir(&gone).unwrap();
         hidden.release(&hidden.path().join("draft"), &gone).unwrap();

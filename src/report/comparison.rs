@@ -1,6 +1,7 @@
 //! Runs side by side: tables for a terminal, and a page with their curves.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use super::curves::curves;
 use super::document::{document, header};
@@ -15,6 +16,8 @@ use crate::theory::figure::{AxisSpec, Chart, Series};
 /// Most runs: as many curves as a chart tells apart.
 pub const MAX_RUNS: usize = 6;
 const LETTERS: [&str; MAX_RUNS] = ["A", "B", "C", "D", "E", "F"];
+/// The title of the last table.
+const DIFFERING_KEYS: &str = "Keys of the config that differ";
 /// Stands for what a run does not have.
 const NONE: &str = "–";
 
@@ -64,7 +67,10 @@ impl<'a> Comparison<'a> {
 
     /// What the numbers mean, and what cannot be compared.
     pub fn sentences(&self) -> Vec<String> {
-        let mut sentences: Vec<String> = NOTES.map(str::to_owned).into();
+        let has_results = self.runs.iter().any(|run| run.results.is_some());
+        let mut sentences: Vec<String> = if has_results { NOTES.map(str::to_owned).into() } else { Vec::new() };
+        sentences.extend(same_folders(self.runs));
+        sentences.extend(self.equal_configs());
         sentences.extend(lacking_results(self.runs));
         sentences.extend(self.runs.iter().zip(LETTERS).filter_map(doubt_about_weights));
         sentences.extend(lacking_config(self.runs));
@@ -72,6 +78,13 @@ impl<'a> Comparison<'a> {
             "The protocols of the results differ, so their numbers must not be compared without a thought: see `protocol` in each metrics.json.".to_owned()
         }));
         sentences
+    }
+
+    /// The runs whose configs have the same values, if these are all runs with a config and more than one.
+    fn equal_configs(&self) -> Option<String> {
+        let with_config = letters(self.runs, |run| run.config.is_some());
+        let differ = self.tables.iter().any(|table| table.title == DIFFERING_KEYS);
+        (with_config.len() > 1 && !differ).then(|| format!("{} have equal configs.", in_a_row(&with_config)))
     }
 
     /// `A folder` for each run.
@@ -240,19 +253,32 @@ fn lacking_results(runs: &[ComparedRun]) -> Option<String> {
     ))
 }
 
+/// The runs that are one folder given several times, in words.
+fn same_folders(runs: &[ComparedRun]) -> Vec<String> {
+    let mut folders: BTreeMap<PathBuf, Vec<&str>> = BTreeMap::new();
+    runs.iter().zip(LETTERS).for_each(|(run, letter)| folders.entry(run.real_folder()).or_default().push(letter));
+    let several = folders.into_values().filter(|letters| letters.len() > 1);
+    several.map(|letters| format!("{} are the same folder.", in_a_row(&letters))).collect()
+}
+
 /// `A, B and C`, with the words that follow; none without letters.
 fn listed(letters: &[&str]) -> Option<(String, [&'static str; 2])> {
-    let (last, others) = letters.split_last()?;
-    Some(match others {
-        [] => ((*last).to_owned(), ["has", "its"]),
-        _ => (format!("{} and {last}", others.join(", ")), ["have", "their"]),
-    })
+    let words = if letters.len() > 1 { ["have", "their"] } else { ["has", "its"] };
+    (!letters.is_empty()).then(|| (in_a_row(letters), words))
+}
+
+/// `A, B and C`.
+fn in_a_row(letters: &[&str]) -> String {
+    match letters {
+        [others @ .., last] if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => letters.concat(),
+    }
 }
 
 fn configs(runs: &[ComparedRun]) -> Result<Rows> {
     let rows = differing_keys(runs)?.into_iter().map(|(key, values)| [vec![key], values].concat());
     Ok(Rows {
-        title: "Keys of the config that differ",
+        title: DIFFERING_KEYS,
         headings: ["key"].into_iter().chain(letters(runs, |run| run.config.is_some())).map(str::to_owned).collect(),
         rows: rows.collect(),
     })

@@ -128,20 +128,25 @@ impl Page<'_> {
 
     /// A table with a row for each kind of image.
     fn kinds(&self) -> String {
+        let kinds = self.results.kinds();
+        // A test set of one class defines none.
+        let has_aurocs = kinds.iter().any(|kind| !kind.auroc.is_empty());
+        let auroc = |cell: String| if has_aurocs { cell } else { String::new() };
         let line = |kind: Kind| {
             let percent = 100.0 * kind.flagged as f64 / kind.images.max(1) as f64;
             format!(
-                "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{} <small>({percent:.0}\u{a0}%)</small></td></tr>\n",
+                "<tr><th scope=\"row\">{}</th><td>{}</td>{}<td>{} <small>({percent:.0}\u{a0}%)</small></td></tr>\n",
                 escape(&kind.name.replace('_', " ")),
                 kind.images,
-                escape(&kind.auroc),
+                auroc(format!("<td>{}</td>", escape(&kind.auroc))),
                 kind.flagged
             )
         };
         format!(
             "<section>\n<h2>By kind of image</h2>\n<div class=\"kinds\"><table>\n<thead><tr><th>kind</th><th>images</th>\
-             <th>image AUROC</th><th>called anomalous</th></tr></thead>\n<tbody>\n{}</tbody></table></div>\n</section>\n",
-            self.results.kinds().into_iter().map(line).collect::<String>()
+             {}<th>called anomalous</th></tr></thead>\n<tbody>\n{}</tbody></table></div>\n</section>\n",
+            auroc("<th>image AUROC</th>".to_owned()),
+            kinds.into_iter().map(line).collect::<String>()
         )
     }
 

@@ -19,9 +19,8 @@ pub struct CalibrationImages {
 
 impl CalibrationImages {
     /// The images in `folder` and its subfolders, copies once. Files are compared by their content, whatever they are called.
-    /// Those of the
-    /// training folder are accepted if all of them are, because the rate of false alarms to expect is then unknown and said to be
-    /// so; also the training images of the weights in another folder, which their `fingerprint` tells.
+    /// Those of the training folder are accepted if all of them are, because the rate of false alarms to expect is then unknown
+    /// and said to be so; also the training images of the weights in another folder, which their `fingerprint` tells.
     ///
     /// # Errors
     /// No image; an image of the test set, on which thresholds would then be chosen; images of the training folder and others

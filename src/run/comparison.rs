@@ -112,6 +112,11 @@ impl ComparedRun {
         Ok(Self { folder: folder.to_owned(), config, losses, validations, results, weights })
     }
 
+    /// The folder without links, which is equal for two names of the same folder.
+    pub fn real_folder(&self) -> PathBuf {
+        self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone())
+    }
+
     /// The weights that its results are of.
     pub fn measured(&self) -> Option<&MeasuredWeights> {
         self.results.as_ref()?.weights.as_ref()

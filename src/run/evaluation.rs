@@ -12,8 +12,8 @@ use crate::backend::Real;
 use crate::data::{Category, Image, Plane, Skipped, SkippedShare, TestImage, held_out_number, make_folder, write_bytes};
 use crate::detect::metrics::{Curves, Metrics, Score, by_name};
 use crate::detect::{
-    Detector, Evaluation, ImageResult, ImageScores, Inspection, Partial, Provenance, Resolution, Settings, Source,
-    ThresholdReport, Tiling, evaluate, evaluate_partial, is_share,
+    Detector, Evaluation, ImageResult, ImageScores, Inspection, Provenance, Resolution, Settings, Source, ThresholdReport,
+    Tiling, evaluate, evaluate_partial, is_share,
 };
 use crate::error::{Error, Result};
 use crate::ops::Backend;
@@ -53,18 +53,16 @@ pub type EvaluationReport = TestReport<Metrics>;
 pub type PartialReport = TestReport<BTreeMap<String, f64>>;
 
 impl<M> TestReport<M> {
+    fn new(evaluation: Evaluation<M>, category: &Category, image_score: Score, protocol: String) -> Self {
+        let Evaluation { metrics, curves, by_kind: image_auroc_by_kind, images } = evaluation;
+        let (skipped, image_threshold, weights) = (category.skipped.clone(), None, None);
+        Self { metrics, image_score, protocol, weights, image_auroc_by_kind, image_threshold, images, skipped, curves }
+    }
+
     /// With the threshold and the weights of a detector.
     fn measured_by<B: Backend>(self, detector: &Detector<B>) -> Result<Self> {
         let image_threshold = ThresholdReport::new(detector.settings(), &self.images);
         Ok(Self { image_threshold, weights: Some(MeasuredWeights::of(detector)?), ..self })
-    }
-}
-
-impl EvaluationReport {
-    fn new(evaluation: Evaluation, category: &Category, image_score: Score, protocol: String) -> Self {
-        let Evaluation { metrics, curves, by_kind: image_auroc_by_kind, images } = evaluation;
-        let (skipped, image_threshold, weights) = (category.skipped.clone(), None, None);
-        Self { metrics, image_score, protocol, weights, image_auroc_by_kind, image_threshold, images, skipped, curves }
     }
 }
 
@@ -169,29 +167,19 @@ fn detector_protocol<B: Backend>(detector: &Detector<B>, set: (&Category, Split)
     Ok(protocol(set, resolution, score, Some((settings, &device, detector.tiling()?))))
 }
 
-impl PartialReport {
-    fn new(partial: Partial, category: &Category, image_score: Score, protocol: String) -> Self {
-        let Partial { metrics, by_kind: image_auroc_by_kind, images } = partial;
-        let (skipped, curves) = (category.skipped.clone(), Curves::default());
-        let (image_threshold, weights) = (None, None);
-        Self { metrics, image_score, protocol, weights, image_auroc_by_kind, image_threshold, images, skipped, curves }
-    }
-
-    /// The same form of a complete evaluation.
-    pub(super) fn of(report: EvaluationReport) -> Self {
-        let EvaluationReport {
-            metrics,
-            image_score,
-            protocol,
-            weights,
-            image_auroc_by_kind,
-            image_threshold,
-            images,
-            skipped,
-            curves,
-        } = report;
-        let metrics = by_name(&metrics);
-        Self { metrics, image_score, protocol, weights, image_auroc_by_kind, image_threshold, images, skipped, curves }
+impl From<EvaluationReport> for PartialReport {
+    fn from(report: EvaluationReport) -> Self {
+        Self {
+            metrics: by_name(&report.metrics),
+            image_score: report.image_score,
+            protocol: report.protocol,
+            weights: report.weights,
+            image_auroc_by_kind: report.image_auroc_by_kind,
+            image_threshold: report.image_threshold,
+            images: report.images,
+            skipped: report.skipped,
+            curves: report.curves,
+        }
     }
 }
 

@@ -127,7 +127,14 @@ impl Log {
     pub fn open_with(path: &Path, step: u64, kept: impl FnMut(LogLine)) -> Result<Self> {
         // A link stays, and what it leads to is put aside.
         let target = followed(path)?;
-        let lines = Lines::open(path).or_else(|error| keep_unreadable(&target, &error, "begins anew").map(|()| None))?;
+        let lines = match Lines::open(path) {
+            Ok(None) if step > 0 => {
+                log::warn!("{}: the log of the steps up to {step} is gone; a new one begins", path.display());
+                None
+            }
+            Ok(lines) => lines,
+            Err(error) => keep_unreadable(&target, &error, "begins anew").map(|()| None)?,
+        };
         write_atomically(path, |writer| lines.map_or(Ok(()), |lines| copy(lines, writer, step, kept, &target)))?;
         let file = OpenOptions::new().append(true).open(path).map_err(|error| Error::write(path, error))?;
         Ok(Self { path: path.to_owned(), file })

@@ -64,14 +64,15 @@ fn check_weights(path: &Path) -> Result<()> {
     if !path.is_file() {
         return Ok(());
     }
+    if path.is_symlink() {
+        return Err(refused_link(path));
+    }
     let mut start = Vec::new();
     File::open(path).and_then(|file| file.take(9).read_to_end(&mut start)).map_err(|error| Error::read(path, error))?;
-    // The length of the header takes eight bytes, and then it begins.
-    match !path.is_symlink() && (start.is_empty() || start.get(8) == Some(&b'{')) {
+    // The length of the header takes eight bytes, and then it begins. A failing disk gives zeros.
+    match start.get(8) == Some(&b'{') || start.iter().all(|&byte| byte == 0) {
         true => Ok(()),
-        false => {
-            Err(Error::file(path, format!("is no file of weights that a run wrote here, and the run would replace it; {REMEDY}")))
-        }
+        false => Err(Error::file(path, format!("does not begin as a file of weights, and the run would replace it; {REMEDY}"))),
     }
 }
 
@@ -176,7 +177,10 @@ fn check_log(path: &Path) -> Result<()> {
     }
     let (file, length) = bounded::open(path, LONGEST)?;
     let is_own = is_log(BufReader::new(file)).map_err(|error| Error::read(path, error))?;
-    if !is_own || (path.is_symlink() && length > 0) {
+    if path.is_symlink() && length > 0 {
+        return Err(refused_link(path));
+    }
+    if !is_own {
         return Err(Error::file(path, format!("is no log of a run, and a run would empty it; {REMEDY}")));
     }
     Ok(())

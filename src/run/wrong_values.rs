@@ -6,16 +6,25 @@ const STARTS: [&str; 3] = ["invalid type: ", "invalid value: ", "unknown variant
 /// What it calls a value that is in the file.
 const KINDS: [&str; 4] = ["boolean ", "integer ", "floating point ", "string "];
 
+/// What it says of a whole number beyond what a config can hold, but for one that it quotes.
+const TOO_LARGE: [&str; 2] = ["u64 value was too large", "integer number overflowed"];
+
 /// How it begins a sentence about a list that is too short or too long.
 const LENGTH: &str = "invalid length ";
 
 /// What it says where one of a few words is wanted and something else is there.
 const NO_WORD: &str = "wanted string or table";
 
+/// What it expects where any value may be.
+const ANY: &str = ", expected any valid TOML value";
+
 /// `must be a number, got "fast"`, from `invalid type: string "fast", expected f64`; other messages as they are.
 pub(super) fn in_plain_words(message: &str) -> String {
     if let Some((length, wanted)) = message.strip_prefix(LENGTH).and_then(|rest| rest.split_once(", expected ")) {
         return format!("must be {}, got a list of length {length}", kind(wanted));
+    }
+    if TOO_LARGE.contains(&message) || (message.starts_with("invalid type: integer ") && message.ends_with(ANY)) {
+        return format!("whole numbers go from {} to {}", i64::MIN, i64::MAX);
     }
     // The last one, because the value may hold such words, too.
     let parts = message.rsplit_once(", expected ");
@@ -61,8 +70,9 @@ mod tests {
     use super::*;
 
     /// Words that nobody needs to know who writes a config.
-    const OF_PROGRAMMERS: [&str; 14] = [
-        "u8", "u32", "u64", "usize", "f32", "f64", "i64", "struct", "enum", "variant", "sequence", "boolean", "string", "invalid",
+    const OF_PROGRAMMERS: [&str; 16] = [
+        "i128", "u128", "u8", "u32", "u64", "usize", "f32", "f64", "i64", "struct", "enum", "variant", "sequence", "boolean",
+        "string", "invalid",
     ];
 
     #[test]
@@ -76,6 +86,11 @@ mod tests {
             ),
             ("unknown variant `zoom`, expected `crop` or `native`", "must be `crop` or `native`, got `zoom`"),
             ("invalid type: sequence, expected struct DataConfig", "must be a table of keys, got a list"),
+            (
+                "invalid type: integer `18446744073709551616` as i128, expected any valid TOML value",
+                "whole numbers go from -9223372036854775808 to 9223372036854775807",
+            ),
+            ("integer number overflowed", "whole numbers go from -9223372036854775808 to 9223372036854775807"),
             ("wanted string or table", "must be text in quotes"),
             ("invalid length 0, expected struct Smoothing with 2 elements", "must be a table of keys, got a list of length 0"),
             ("unclosed table, expected `]`", "unclosed table, expected `]`"),
@@ -94,7 +109,9 @@ mod tests {
         assert!(keys.len() > 90);
         let mut refused = 0;
         for key in keys {
-            for value in ["true", "1.5", "-1", "70000", "'x'", "[]", "['x']", "{}", "{ a = 1 }", "1979-05-27"] {
+            let long = "9".repeat(40);
+            let numbers = ["1.5", "-1", "70000", "10000000000000000000", "99999999999999999999", &long, "-1e400"];
+            for value in ["true", "'x'", "[]", "['x']", "{}", "{ a = 1 }", "1979-05-27"].into_iter().chain(numbers) {
                 let Err(error) = Config::parse(&format!("{key} = {value}")) else { continue };
                 let text = error.to_string();
                 let words: Vec<&str> = text.split(|c: char| !c.is_ascii_alphanumeric()).collect();

@@ -173,6 +173,8 @@ fn student_quantile(tail: f64, freedom: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use rayon::prelude::*;
+
     use super::*;
     use crate::rng::Purpose;
 
@@ -205,8 +207,7 @@ mod tests {
         let mut stream = Stream::new(5, Purpose::Test, 90, 0);
         let resampling = Resampling::new(&mut stream, 200, [trainings, pictures]);
         let truth: f64 = 0.5;
-        let mut outside = 0;
-        for _ in 0..400 {
+        let experiment = |stream: &mut Stream| {
             let of_picture: Vec<f64> = (0..pictures).map(|_| (0.6 * stream.normal()).exp()).collect();
             let of_training: Vec<f64> = (0..trainings).map(|_| (0.3 * stream.normal()).exp()).collect();
             // E exp(0.3 ξ) = exp(0.045).
@@ -214,12 +215,17 @@ mod tests {
                 truth.powi(2) / 0.045_f64.exp() * of_training[s] * of_picture[p] * (0.3 * stream.normal() - 0.045).exp()
             });
             let below = Array2::from_shape_fn((trainings, pictures), |(_, p)| of_picture[p]);
-            let estimate = RootRatio::new(above, below).unwrap().estimate(&resampling);
-            outside += usize::from(estimate.lower(0.05) > truth) + usize::from(estimate.upper(0.05) < truth);
+            RootRatio::new(above, below).unwrap()
+        };
+        let experiments: Vec<RootRatio> = (0..400).map(|_| experiment(&mut stream)).collect();
+        let judge = |ratio: &RootRatio| {
+            let estimate = ratio.estimate(&resampling);
             assert!(estimate.lower(0.05) < estimate.value && estimate.value < estimate.upper(0.05));
             assert!((estimate.probability_at(estimate.upper(0.05)) - 0.05).abs() < 1e-6);
             assert!((estimate.probability_from(estimate.lower(0.05)) - 0.05).abs() < 1e-6);
-        }
+            usize::from(estimate.lower(0.05) > truth) + usize::from(estimate.upper(0.05) < truth)
+        };
+        let outside: usize = experiments.par_iter().map(judge).sum();
         // 10 % are to be outside; binomial with standard deviation 6, and the coverage of five trainings is not exact.
         assert!((15..=65).contains(&outside), "{outside} of 400");
     }

@@ -41,6 +41,21 @@ fn configs_results_and_curves_stand_side_by_side() {
 }
 
 #[test]
+fn what_is_equal_is_said() {
+    let scratch = Scratch::new();
+    scratch.succeeds("train --config c.toml --data cloth --out other");
+    let ran = scratch.succeeds("compare run other ./run --out page");
+    let page = String::from_utf8(scratch.read("page/index.html")).unwrap();
+    for text in [&ran.out, &page] {
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in ["A and C are the same folder.", "A, B and C have equal configs.", "A, B and C have no metrics.json"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        assert!(!text.contains("Intervals hold 95 %"), "of what is not there: {text}");
+    }
+}
+
+#[test]
 fn a_run_without_a_config_is_named_and_the_others_are_compared() {
     let scratch = two_runs();
     scratch.write("bare/metrics.json", scratch.read("run/metrics.json"));

@@ -34,7 +34,11 @@ fn a_short_demo_writes_all_files_and_never_overwrites_them() {
     drop(held);
     scratch.write("demo/data/mine.txt", "mine");
     scratch.write("demo/notes.txt", "mine");
+    // As a demo that was killed while it made images.
+    scratch.write("demo/.orthoscope-Ab12xY.part/.lock", "");
+    scratch.write("demo/.orthoscope-Ab12xY.part/data/tiles/train/good/000.png", "");
     scratch.succeeds("demo --out demo --steps 2 --overwrite --seed 1");
+    assert!(!scratch.path("demo/.orthoscope-Ab12xY.part").exists());
     assert!(scratch.read("demo/data/mine.txt") == b"mine" && scratch.read("demo/notes.txt") == b"mine");
     check_metrics(&scratch.json("demo/metrics.json"), &["last step 2; seed 1"]);
 }

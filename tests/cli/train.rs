@@ -32,6 +32,19 @@ fn every_flag_is_applied_and_every_file_written() {
 }
 
 #[test]
+fn held_out_copies_of_training_images_are_counted() {
+    let scratch = Scratch::new();
+    let train = "train --config c.toml --data cloth --out";
+    let words = "warning: held-out images with the same pixels as a training image: 1 of 1, so the thresholds may be too low; ";
+    assert!(!scratch.succeeds(&format!("{train} new")).err.contains("same pixels"));
+    for number in 1..6 {
+        scratch.write(format!("cloth/train/good/00{number}.png"), scratch.read("cloth/train/good/000.png"));
+    }
+    let err = scratch.succeeds(&format!("{train} copies")).err;
+    assert!(err.contains(words), "{err}");
+}
+
+#[test]
 fn terms_of_the_loss_are_logged_and_named_in_the_protocol() {
     let scratch = Scratch::new();
     scratch.write("more.toml", "[objective.ssim]\nweight = 0.5\nwindow = 5\n[objective.gradient]\nweight = 2.0\nscales = 2");

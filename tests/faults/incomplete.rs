@@ -54,6 +54,8 @@ fn evaluate_measures_what_is_there_and_says_what_is_not() {
     assert!(
         page.contains("No defect among the 3 test images: only false alarms can be counted.") && !page.contains("AUROC</dt>")
     );
+    let column = "<th>image AUROC</th>";
+    assert!(page.contains("<th>called anomalous</th>") && !page.contains(column), "an empty column");
     assert!(ran.err.contains("cloth: no defect among the 3 test images: only false alarms can be counted"), "{}", ran.err);
     assert!(ran.out.contains("false alarms") && ran.out.contains("of\u{a0}3") && !ran.out.contains("AUROC"), "{}", ran.out);
     assert!(metrics.get("image_auroc").is_none() && metrics["image_threshold"]["false_alarms"]["of"] == 3, "{metrics}");
@@ -66,6 +68,7 @@ fn evaluate_measures_what_is_there_and_says_what_is_not() {
         assert!(ran.out.contains(part), "{part}: {}", ran.out);
     }
     assert!(page.contains(missing) && page.contains("<h2>By kind of image</h2>") && page.contains("There is no ground truth: "));
+    assert!(page.contains(column));
     assert!(page.contains("Mistakes: ") && page.contains("alt=\"Heatmap of ") && !page.contains("alt=\"Ground truth of "));
     // Without thresholds there is none, also none of an earlier evaluation.
     let scratch = Scratch::new();

@@ -82,3 +82,27 @@ fn a_killed_training_leaves_nothing_for_long() {
         .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().ends_with(".part"));
     assert_eq!(parts.count(), 0);
 }
+
+#[test]
+fn images_of_a_killed_generation_go_with_the_next_one() {
+    let scratch = Scratch::new();
+    let mut endless = crate::fixture::interruptible();
+    endless.args("data generate --family wood --train 20000 --out new".split_whitespace()).current_dir(scratch.path(""));
+    let mut child = endless.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let begun = || {
+        let names = fs::read_dir(scratch.path("new")).into_iter().flatten().map(|entry| entry.unwrap().path());
+        names.filter(|path| path.to_string_lossy().ends_with(".part")).collect::<Vec<_>>()
+    };
+    while begun().first().is_none_or(|hidden| !hidden.join("wood/train/good").exists()) {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    // Another process that makes images in the same folder leaves them alone.
+    scratch.succeeds("data generate --family grid --size 32 --train 1 --good 1 --defects 1 --out new");
+    assert_eq!(begun().len(), 1);
+    send(&child, "KILL");
+    child.wait().unwrap();
+    assert_eq!(begun().len(), 1, "it was killed before it could remove them");
+    scratch.succeeds("data generate --family wood --size 32 --train 1 --good 1 --defects 1 --out new");
+    assert_eq!((begun().len(), scratch.names("new")), (0, vec!["grid".to_owned(), "wood".to_owned()]));
+}

@@ -178,9 +178,7 @@ fn files_of_the_user_in_the_place_of_weights_are_not_replaced() {
         scratch.write(&path, "my notes");
         let text = scratch.refuses(resume);
         assert!(
-            text.starts_with(&format!(
-                "{path}: is no file of weights that a run wrote here, and the run would replace it; choose "
-            )),
+            text.starts_with(&format!("{path}: does not begin as a file of weights, and the run would replace it; choose ")),
             "{text}"
         );
         assert_eq!(scratch.read(&path), b"my notes");
@@ -425,4 +423,15 @@ fn a_log_that_cannot_be_read_stops_neither_a_run_nor_its_evaluation() {
     let ran = scratch.succeeds(RESUME_CUT);
     assert!(ran.err.contains("it is kept as cut/log.jsonl.unreadable, and the log begins anew"), "{}", ran.err);
     assert!(scratch.read("cut/model.safetensors") == scratch.read("run/model.safetensors"));
+}
+
+#[test]
+fn a_lost_log_is_said() {
+    let scratch = Scratch::new();
+    interrupted(&scratch, 2);
+    fs::remove_file(scratch.path("cut/log.jsonl")).unwrap();
+    let ran = scratch.succeeds(RESUME_CUT);
+    let warning = "warning: cut/log.jsonl: the log of the steps up to 2 is gone; a new one begins\n";
+    assert!(ran.err.contains(warning), "{}", ran.err);
+    assert_eq!(Log::read(&scratch.path("cut/log.jsonl")).unwrap().len(), 2);
 }

@@ -218,7 +218,7 @@ fn test<B: Backend>(
         Measured::Complete(report) => {
             watcher.evaluated(detector, test_set, Some(&report), folder)?;
             report.write(folder)?;
-            Ok(Some(PartialReport::of(report)))
+            Ok(Some(PartialReport::from(report)))
         }
         Measured::Partial(report) => {
             watcher.evaluated(detector, test_set, None, folder)?;
@@ -253,6 +253,6 @@ fn validate<B: Backend>(
     if defects < wanted {
         notes.push(format!("{} of {wanted} drawn defects cannot be seen and are not in the validation set", wanted - defects));
     }
-    let PartialReport { metrics, image_auroc_by_kind, .. } = PartialReport::of(report);
+    let PartialReport { metrics, image_auroc_by_kind, .. } = PartialReport::from(report);
     Ok(Some(Validation { metrics, image_auroc_by_kind }))
 }
