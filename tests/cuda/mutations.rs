@@ -2,6 +2,8 @@
 //! emulator, and the observer finds a race or a read of unwritten memory. A missing `__syncwarp` is found by the observer alone,
 //! because the lanes of the emulator also wait for each other at a shuffle.
 
+use std::sync::Mutex;
+
 use orthoscope::Result;
 use orthoscope::backend::Cuda;
 use orthoscope::backend::cuda::driver::emulator::{Observer, omit};
@@ -68,20 +70,35 @@ fn without(site: &Site, exercise: &Exercise, cuda: &Cuda) -> (Result<Vec<f32>>, 
     (found, omit("", 0))
 }
 
+/// The results for all sites, in order. Each thread has its own emulator, and with it its own site; threads of rayon would begin
+/// with another site while they wait.
+fn in_threads(sites: &[Site], judge: impl Fn(&Site) -> Outcome + Sync) -> Vec<Outcome> {
+    let queue = Mutex::new(sites.iter().enumerate());
+    let next = || queue.lock().unwrap().next();
+    let work = || std::iter::from_fn(next).map(|(place, site)| (place, judge(site))).collect::<Vec<_>>();
+    let count = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut all: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..count).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    all.sort_by_key(|(place, _)| *place);
+    all.into_iter().map(|(_, outcome)| outcome).collect()
+}
+
 #[test]
 fn every_wait_is_necessary() {
     let expected: Vec<_> = exercises().map(|exercise| exercise.run(&Cuda::emulator(0)).unwrap()).collect();
     // Those of Hopper are in `hopper.rs`; those of `rates.cu` keep time.
     let sites = sites(|file| file.only.is_none() && file.name != "rates.cu");
     assert!(sites.len() >= 5, "only {} waits found", sites.len());
+    let outcomes = in_threads(&sites, |site| {
+        let mut outcome = Outcome::default();
+        exercises().zip(&expected).for_each(|(exercise, expected)| mutate(site, exercise, expected, &mut outcome));
+        outcome
+    });
     let mut survivors = Vec::new();
     println!("{:<20} {:>5}  {:>7} of {:<7} {:>8} wait", "file", "line", "caught", "runs", "observed");
-    for site in &sites {
-        let mut outcome = Outcome::default();
-        for (exercise, expected) in exercises().zip(&expected) {
-            mutate(site, exercise, expected, &mut outcome);
-        }
-        let Outcome { reached, caught, observed } = outcome;
+    for (site, Outcome { reached, caught, observed }) in sites.iter().zip(outcomes) {
         println!("{:<20} {:>5}  {caught:>7} of {reached:<7} {observed:>8} {}", site.file, site.line, site.text);
         if observed == 0 || caught == 0 && !site.text.contains(WARP_WAIT) {
             survivors.push(format!("{}:{} `{}`", site.file, site.line, site.text));
