@@ -74,15 +74,13 @@ impl<'a> Lines<'a> {
             let pitch = shape.source.1 * stride;
             return Ok(Self { image, copy: None, first: 0, pixel: stride, pitch, origin: start });
         }
-        let mut needed: Vec<usize> =
-            rows.clone().flat_map(|oy| (0..shape.kernel).filter_map(move |ky| shape.row(oy, ky))).collect();
-        needed.sort_unstable();
-        needed.dedup();
-        let (first, last) = (needed.first().copied().unwrap_or(0), needed.last().copied().unwrap_or(0));
+        let needed = || rows.clone().flat_map(|oy| (0..shape.kernel).filter_map(move |ky| shape.row(oy, ky)));
+        let (first, last) = (needed().min().unwrap_or(0), needed().max().unwrap_or(0));
         let (before, width) = (plan.left * count, shape.source.1);
         let pitch = (plan.left + width + plan.right) * count;
         let mut copy = cpu.alloc((last + 1 - first) * pitch)?;
-        for iy in needed {
+        // Dilation leaves out rows.
+        for iy in (first..=last).filter(|&iy| needed().any(|own| own == iy)) {
             let line = &mut copy[(iy - first) * pitch..][..pitch];
             line[..before].fill(0.0);
             line[before + width * count..].fill(0.0);
@@ -150,9 +148,11 @@ fn band(
 ) -> Result<()> {
     let pitch = shape.target.1 * shape.write.stride;
     let (row, depth) = (shape.stride * lines.pixel, plan.run_taps * shape.read.count);
+    // One list for all rows: there are so many that allocations would count.
+    let mut segments = Vec::new();
     for block in &weights.blocks {
         for (oy, y) in (first..).zip(y.chunks_exact_mut(pitch)) {
-            let segments = segments(shape, plan, lines, oy, block);
+            list_segments(shape, plan, lines, oy, block, &mut segments);
             let pixels = PixelRow { data: lines.data(), row, depth, segments: &segments, count: shape.target.1 };
             multiply(simd, pixels, weights, block, finish, (y, shape.write))?;
         }
@@ -160,16 +160,16 @@ fn band(
     Ok(())
 }
 
-/// The runs of taps for output row `oy`, as offsets into the lines and into the packed weights.
-fn segments(shape: &Correlation, plan: &Plan, lines: &Lines<'_>, oy: usize, block: &Block) -> Vec<Segment> {
+/// Lists the runs of taps for output row `oy`, as offsets into the lines and into the packed weights.
+fn list_segments(shape: &Correlation, plan: &Plan, lines: &Lines<'_>, oy: usize, block: &Block, list: &mut Vec<Segment>) {
+    list.clear();
     let rows = (0..shape.kernel).filter_map(|ky| shape.row(oy, ky).map(|iy| (ky, iy)));
-    rows.flat_map(|(ky, iy)| {
+    list.extend(rows.flat_map(|(ky, iy)| {
         plan.runs.iter().map(move |&kx| {
             let tap = (ky * shape.kernel + kx) * shape.read.count;
             (lines.offset(iy, shape.shift(kx)), block.offset + tap * block.vectors * LANES)
         })
-    })
-    .collect()
+    }));
 }
 
 /// Precision of the sums of a correlation, and its number of input channels.
