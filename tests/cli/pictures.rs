@@ -37,7 +37,8 @@ fn every_format_is_trained_on_and_inspected() {
     let scratch = Scratch::new();
     let ramp: Vec<u8> = (0..32 * 32).map(|k| (k % 251) as u8).collect();
     scratch.write("cloth/train/good/006.TIF", strip(fields(32, 32, 8, 1, 1), ramp.clone()));
-    scratch.write("cloth/train/good/007.pgm", [&b"P5 32 32 255\n"[..], &ramp].concat());
+    let other: Vec<u8> = ramp.iter().map(|value| 255 - value).collect();
+    scratch.write("cloth/train/good/007.pgm", [&b"P5 32 32 255\n"[..], &other].concat());
     quiet(scratch.succeeds(TRAIN));
     scratch.write("in/a.tiff", strip(fields(32, 32, 8, 1, 1), ramp.clone()));
     scratch.write("in/b.pgm", [&b"P5 32 32 255\n"[..], &ramp].concat());
