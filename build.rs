@@ -25,7 +25,7 @@ fn main() {
     }
 }
 
-/// Whether clippy looks at the crate, so that nothing is linked. What it builds is kept apart from what is.
+/// Whether clippy looks at the crate, so that nothing is linked. Cargo keeps its output apart from that of other builds.
 #[cfg(feature = "emulator")]
 fn is_only_checked() -> bool {
     std::env::var_os("RUSTC_WORKSPACE_WRAPPER").is_some_and(|path| path.display().to_string().contains("clippy-driver"))

@@ -59,11 +59,16 @@ pub fn write_keeping(path: &Path, kept: &Path, bytes: &[u8]) -> Result<()> {
 /// file thus says that the others are complete. A signal that ends the process waits until all have their names.
 ///
 /// # Errors
-/// An old file cannot be removed, or a new one cannot get its name.
+/// Something has been put at a name that was free, and then nothing is removed; an old file cannot be removed, or a new one cannot
+/// get its name.
 pub(super) fn swap(written: Vec<Written>, obsolete: &[PathBuf]) -> Result<()> {
     let (mut files, mut done) = (written.into_iter(), Vec::new());
     // Made last and thus dropped first: files that are dropped need the list, too.
     let _list = held();
+    // Now, while the old ones are there.
+    if let Some(taken) = files.as_slice().iter().find(|file| file.is_new && file.path.symlink_metadata().is_ok()) {
+        return Err(put_there_meanwhile(&taken.path));
+    }
     let old = files.as_slice().iter().rev().filter(|file| !file.is_new).map(|file| &file.path);
     for path in old.chain(obsolete) {
         match std::fs::remove_file(path) {
@@ -156,11 +161,15 @@ impl Written {
         let Self { temporary, path, is_new } = self;
         let (named, listed) = if is_new { temporary.persist_new(&path) } else { temporary.persist(&path) };
         let refused = |failed: PersistError| match failed.error.kind() {
-            io::ErrorKind::AlreadyExists if is_new => Error::file(&path, "was put there meanwhile, and is not replaced"),
+            io::ErrorKind::AlreadyExists if is_new => put_there_meanwhile(&path),
             _ => Error::write(&path, failed.error),
         };
         (named.map(drop).map_err(refused), listed)
     }
+}
+
+fn put_there_meanwhile(path: &Path) -> Error {
+    Error::file(path, "was put there meanwhile, and is not replaced")
 }
 
 /// The folder of a file.

@@ -105,7 +105,7 @@ pub(super) fn hidden_folder(parent: &Path) -> io::Result<(PathBuf, File)> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             lock => lock?,
         };
-        if !lock_or_taken(&lock) && folder.path().exists() {
+        if !lock_or_taken(&lock) && folder.path().join(FOLDER_LOCK).exists() {
             return Ok((folder.keep(), lock));
         }
     }
@@ -160,10 +160,25 @@ fn remove_left_folder(path: &Path) -> bool {
     if !lock.is_file() {
         return std::fs::remove_dir(path).is_ok();
     }
-    let Some(held) = lock_of_nobody(&lock) else { return false };
-    // Network disks keep a file that is open, and with it its folder.
+    lock_of_nobody(&lock).is_some_and(|held| remove_hidden(path, Some(held)).is_ok())
+}
+
+/// Removes a hidden folder with all in it, the file with the lock last, so that what a kill leaves of it can be removed later.
+pub(super) fn remove_hidden(path: &Path, held: Option<File>) -> io::Result<()> {
+    let lock = path.join(FOLDER_LOCK);
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        match entry.path() {
+            own if own == lock => {}
+            own if entry.file_type()?.is_dir() => std::fs::remove_dir_all(own)?,
+            own => std::fs::remove_file(own)?,
+        }
+    }
+    // If it stays, so does the folder.
+    let _ = std::fs::remove_file(lock);
+    // Network disks keep a removed file that is open, and with it its folder.
     drop(held);
-    std::fs::remove_dir_all(path).is_ok()
+    std::fs::remove_dir(path)
 }
 
 /// The lock on a file, if no process holds it.
@@ -225,7 +240,8 @@ mod tests {
         std::fs::write(hidden.join("a"), "x").unwrap();
         remove_leftovers(folder.path());
         assert!(file.path().exists() && hidden.join("a").exists());
-        // As if its process had been killed, or another one before it had the lock.
+        // As if its process had been killed, also while it removed the folder, or another one before it had the lock.
+        std::fs::create_dir_all(hidden.join("deep/er")).unwrap();
         drop(lock);
         let empty = folder.path().join(".orthoscope-Empty0.part");
         std::fs::create_dir(&empty).unwrap();

@@ -221,18 +221,20 @@ impl Outputs {
             }
             Ok((written, digest))
         };
-        let mut finished = drafts.into_iter().map(finish).collect::<Result<Vec<_>>>()?;
-        finished.iter_mut().try_for_each(|(written, _)| self.look_again(written))?;
-        let (written, digests): (Vec<_>, Vec<_>) = finished.into_iter().unzip();
+        let finished = drafts.into_iter().map(finish).collect::<Result<Vec<_>>>()?;
+        let (mut written, digests): (Vec<_>, Vec<_>) = finished.into_iter().unzip();
         self.note(digests)?;
+        written.iter_mut().try_for_each(|file| self.look_again(file))?;
         Ok(written)
     }
 
     /// Looks whether something has been put at a name that was free when the file was begun. It is replaced only if another
     /// process wrote it by this command.
     fn look_again(&self, written: &mut Written) -> Result<()> {
-        if !written.is_new() || written.path().symlink_metadata().is_err() {
-            return Ok(());
+        match written.path().symlink_metadata() {
+            Ok(about) if written.is_new() && about.is_symlink() => return Err(refused_link(written.path())),
+            Ok(_) if written.is_new() => {}
+            _ => return Ok(()),
         }
         self.record.refresh()?;
         if !self.is_free(written.path())? {
@@ -406,6 +408,14 @@ mod tests {
         own.replace_by_drafts(drafts.into(), &[]).unwrap();
         assert_eq!([read("a"), read("b")], ["new", "new"]);
         std::fs::remove_file(at("b")).unwrap();
+        #[cfg(unix)]
+        for target in ["a", "nowhere"] {
+            let drafts = both(&own);
+            std::os::unix::fs::symlink(at(target), at("b")).unwrap();
+            assert!(own.replace_by_drafts(drafts.into(), &[]).unwrap_err().to_string().contains("b: is a link to "), "{target}");
+            assert!(at("b").is_symlink());
+            std::fs::remove_file(at("b")).unwrap();
+        }
         let draft = outputs("detect", true).filled(&at("b"), b"anyway").unwrap();
         std::fs::write(at("b"), "theirs").unwrap();
         outputs("detect", true).replace_by_drafts(vec![draft], &[]).unwrap();

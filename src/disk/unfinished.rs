@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::folder::make_folder_now;
-use super::leftovers::{hidden_folder, remove_leftovers};
+use super::leftovers::{hidden_folder, remove_hidden, remove_leftovers};
 use crate::error::{Error, Result};
 
 /// How a thing is removed.
@@ -17,16 +17,19 @@ pub(super) enum Kind {
     File,
     /// A folder with all in it.
     Filled,
+    /// The same, with a lock in it.
+    Hidden,
     /// A folder that stays if anything is in it.
     Empty,
 }
 
 impl Kind {
     /// Failures are passed over in favour of what led here.
-    fn remove(self, path: &Path) {
+    fn remove(self, path: &Path, lock: Option<File>) {
         let _ = match self {
             Self::File => std::fs::remove_file(path),
             Self::Filled => std::fs::remove_dir_all(path),
+            Self::Hidden => remove_hidden(path, lock),
             Self::Empty => std::fs::remove_dir(path),
         };
     }
@@ -53,7 +56,7 @@ pub fn abandon_files() {
 /// What is in a folder goes before the folder: those that must be empty come last, because not all paths begin at the same folder.
 fn remove_all(list: &List) {
     let (last, first): (Vec<_>, Vec<_>) = list.iter().rev().partition(|(_, kind)| matches!(kind, Kind::Empty));
-    first.into_iter().chain(last).for_each(|(path, kind)| kind.remove(path));
+    first.into_iter().chain(last).for_each(|(path, kind)| kind.remove(path, None));
 }
 
 /// A folder that is being filled. It is removed when it is dropped, and by [`abandon_files`], unless it is [kept](Self::keep).
@@ -87,7 +90,7 @@ impl Unfinished {
         remove_leftovers(parent);
         let mut list = held();
         let (path, lock) = hidden_folder(parent)?;
-        let mut own = Self::listed(path, Kind::Filled, &mut list);
+        let mut own = Self::listed(path, Kind::Hidden, &mut list);
         own.lock = Some(lock);
         Ok(own)
     }
@@ -135,9 +138,7 @@ impl Drop for Unfinished {
     fn drop(&mut self) {
         let mut list = held();
         if list.remove(&self.path).is_some() {
-            // Network disks keep a file that is open, and with it its folder.
-            self.lock = None;
-            self.kind.remove(&self.path);
+            self.kind.remove(&self.path, self.lock.take());
         }
     }
 }

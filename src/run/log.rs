@@ -112,7 +112,7 @@ pub struct Log {
 impl Log {
     /// Opens the log. Lines after `step` are dropped: a resumed run repeats those steps. So are lines that are damaged or of
     /// somebody else, with a warning, and the whole file is put aside. So is a file that cannot be read: the log begins anew, or
-    /// goes on after the lines that could be read.
+    /// goes on after the lines that could be read. A log of earlier steps that is gone gives a warning.
     ///
     /// # Errors
     /// The file cannot be written.

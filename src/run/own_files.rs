@@ -134,6 +134,7 @@ fn check_config(config: &Config, path: &Path, resume: bool) -> Result<Found> {
     match Config::parse_with_notice(&text) {
         Ok((found, _)) if !path.is_symlink() && is_of_a_run(&text, &found.to_toml()?, resume) => Ok(Found::NothingToLose),
         Ok((found, _)) if is_same(&found, config, resume) => Ok(Found::TheirsAndSame { steps: found.train.steps }),
+        _ if path.is_symlink() => Err(refused_link(path)),
         _ => Err(Error::file(path, format!("has other settings than this run, and no run wrote it in this form; {REMEDY}"))),
     }
 }

@@ -95,7 +95,9 @@ impl TrainingJob {
         check_training_memory(&config, &data.train_images()?.images, false)?;
         let loaded = load_training_set(&config, &data)?;
         loaded.warn(&data);
-        loaded.warn_of_copies();
+        if start == Start::New {
+            loaded.warn_of_copies();
+        }
         let skipped = loaded.share();
         let TrainingImages { set, held_out, fingerprint: images, used, .. } = loaded;
         if let Some(found) = found.filter(|_| !start.accepts_changes()) {

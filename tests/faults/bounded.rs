@@ -107,7 +107,7 @@ fn ends_in_order(model: &str, side: u32) {
             short_of += u32::from(ran.code != 0);
         }
     }
-    println!("{model}: memory was short at {short_of} of 8 limits");
+    assert!(short_of > 0, "{model}: all limits are too high to try anything");
 }
 
 #[test]

@@ -79,7 +79,7 @@ impl<'a> Lines<'a> {
         let (before, width) = (plan.left * count, shape.source.1);
         let pitch = (plan.left + width + plan.right) * count;
         let mut copy = cpu.alloc((last + 1 - first) * pitch)?;
-        // Dilation leaves out rows.
+        // Dilation and strides may skip rows.
         for iy in (first..=last).filter(|&iy| needed().any(|own| own == iy)) {
             let line = &mut copy[(iy - first) * pitch..][..pitch];
             line[..before].fill(0.0);
