@@ -74,6 +74,17 @@ fn locked(all: &Mutex<usize>) -> MutexGuard<'_, usize> {
 #[repr(align(4096))]
 struct Page([u8; 4096]);
 
+/// Lets all threads allocate from one place if the address space is limited (`ulimit -v`). glibc otherwise keeps 64 MiB of it
+/// for each thread, for small things, which are then missing for others, and a thread that finds no 64 MiB asks for them again at
+/// each allocation. To be called before there are threads.
+pub(crate) fn share_limited_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    if rustix::process::getrlimit(rustix::process::Resource::As).current.is_some() {
+        // SAFETY: it changes a setting of the allocator, which may refuse it, and no other thread allocates yet.
+        unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+    }
+}
+
 /// Takes memory and gives it back.
 fn ask(bytes: usize) -> Result<(), TryReserveError> {
     let mut asked = Vec::<Page>::new();

@@ -40,6 +40,7 @@ use std::process::ExitCode;
 
 use crate::data::{check_output_folder, make_folder, write_atomically};
 use crate::error::system_words;
+use crate::spare::share_limited_memory;
 use crate::theory::claim::Claim;
 use anyhow::{anyhow, bail};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -120,6 +121,7 @@ enum Command {
 /// Runs the command line and returns its exit code. `verify` knows the claims of the theory and these, whose ids must differ from
 /// theirs.
 pub fn main(own: &[&'static Claim]) -> ExitCode {
+    share_limited_memory();
     let arguments = match wrapped(Arguments::command()).try_get_matches().and_then(|found| Arguments::from_arg_matches(&found)) {
         Ok(arguments) => arguments,
         Err(error) => return output::explain(&error),

@@ -1,10 +1,12 @@
 //! The page of `train --watch`: learning curves while the training goes on.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::Result;
-use crate::data::{Dataset, write_bytes};
+use crate::data::Dataset;
+use crate::disk::OwnFile;
 use crate::report::training::{History, Status, TrainingPage};
 use crate::run::{Config, LOG_FILE, Log, LogLine};
 use indicatif::HumanDuration;
@@ -30,6 +32,7 @@ pub struct Watch {
     /// Steps done before this process.
     before: Option<u64>,
     next: Option<Instant>,
+    page: OwnFile,
     /// Whether the page could not be written.
     has_failed: bool,
 }
@@ -59,6 +62,7 @@ impl Watch {
             start: Instant::now(),
             before: None,
             next: None,
+            page: OwnFile::taken_over(out.join(PAGE_FILE)),
             has_failed: false,
         })
     }
@@ -124,7 +128,8 @@ impl Watch {
             facts: &self.facts,
             written: &time,
         };
-        if let Err(error) = write_bytes(&self.out.join(PAGE_FILE), page.render().as_bytes()) {
+        let text = page.render();
+        if let Err(error) = self.page.write(|file| file.write_all(text.as_bytes())) {
             log::warn!("the learning curves are not written any more: {error}");
             self.has_failed = true;
         }

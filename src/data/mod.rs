@@ -28,7 +28,7 @@ mod walk;
 
 pub use crate::disk::{
     FolderLock, check_output_file, check_output_folder, followed, has_lock_file, lock_folder, make_folder, write_atomically,
-    write_bytes, write_keeping,
+    write_bytes,
 };
 pub use batch::{AugmentConfig, Batch, TrainingSet};
 pub use copies::{copies, repeated};

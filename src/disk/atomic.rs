@@ -31,29 +31,6 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     write_atomically(path, |writer| writer.write_all(bytes))
 }
 
-/// As [`write_bytes`]; the file that is replaced is kept as `kept`, in the same folder. A process that is killed between the two
-/// renames leaves only `kept`.
-///
-/// # Errors
-/// As [`write_atomically`].
-pub fn write_keeping(path: &Path, kept: &Path, bytes: &[u8]) -> Result<()> {
-    let written = Written::new(path, |writer| writer.write_all(bytes))?;
-    if !path.exists() {
-        return written.rename();
-    }
-    // Until the list is held no more, a signal waits.
-    let list = held();
-    std::fs::rename(path, kept).map_err(|error| Error::write(kept, error))?;
-    let (named, listed) = written.rename_held();
-    if named.is_err() {
-        // Back to what was: both are in one folder, so that this can hardly fail.
-        let _ = std::fs::rename(kept, path);
-    }
-    drop(list);
-    drop(listed);
-    named
-}
-
 /// Replaces several files that belong together by complete ones. The old files and the `obsolete` ones are removed, the last one
 /// first, and then the new ones appear in their order, so that old and new are never seen together, even after a kill. The last
 /// file thus says that the others are complete. A signal that ends the process waits until all have their names.
@@ -94,13 +71,17 @@ pub(super) struct Written {
 impl Written {
     /// A complete file.
     pub(super) fn new(path: &Path, write: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>) -> Result<Self> {
-        let mut own = Self::begin(path)?;
-        let mut writer = BufWriter::new(own.temporary.as_file_mut());
+        Self::begin(path)?.filled(write)
+    }
+
+    /// The complete file.
+    pub(super) fn filled(mut self, write: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>) -> Result<Self> {
+        let mut writer = BufWriter::new(self.temporary.as_file_mut());
         let written = write(&mut writer).and_then(|()| writer.flush());
         drop(writer);
-        written.map_err(|error| Error::write(&own.path, error))?;
-        own.complete()?;
-        Ok(own)
+        written.map_err(|error| Error::write(&self.path, error))?;
+        self.complete()?;
+        Ok(self)
     }
 
     /// An empty file, to be written and [completed](Self::complete).
@@ -151,6 +132,23 @@ impl Written {
     pub(super) fn rename(self) -> Result<()> {
         let list = held();
         let (named, listed) = self.rename_held();
+        drop(list);
+        drop(listed);
+        named
+    }
+
+    /// The same; what is at the path becomes `kept`, in the same folder. A process that is killed between the two renames leaves
+    /// only `kept`.
+    pub(super) fn rename_keeping(self, kept: &Path) -> Result<()> {
+        let path = self.path.clone();
+        // Until the list is held no more, a signal waits.
+        let list = held();
+        std::fs::rename(&path, kept).map_err(|error| Error::write(kept, error))?;
+        let (named, listed) = self.rename_held();
+        if named.is_err() {
+            // Back to what was: both are in one folder, so that this can hardly fail.
+            let _ = std::fs::rename(kept, &path);
+        }
         drop(list);
         drop(listed);
         named
@@ -266,7 +264,7 @@ mod tests {
             drop(list);
         });
         assert!(paths[..2].iter().all(|path| read(path) == "new"));
-        write_keeping(&paths[2], &paths[3], b"new").unwrap();
+        Written::begin_new(&paths[2]).unwrap().rename_keeping(&paths[3]).unwrap();
         assert_eq!(names(folder.path()).len(), 4);
     }
 
@@ -281,19 +279,5 @@ mod tests {
         std::fs::remove_dir_all(&paths[1]).unwrap();
         swap(files(), &[]).unwrap();
         assert_eq!(names(folder.path()).len(), 3);
-    }
-
-    #[test]
-    fn the_replaced_file_is_kept() {
-        let folder = tempfile::tempdir().unwrap();
-        let [path, kept] = ["a.txt", "a.old.txt"].map(|name| folder.path().join(name));
-        let read = |path: &Path| std::fs::read_to_string(path).unwrap();
-        write_keeping(&path, &kept, b"1").unwrap();
-        assert_eq!(names(folder.path()), ["a.txt"]);
-        for (new, old) in [("2", "1"), ("3", "2")] {
-            write_keeping(&path, &kept, new.as_bytes()).unwrap();
-            assert_eq!((read(&path).as_str(), read(&kept).as_str()), (new, old));
-        }
-        assert_eq!(names(folder.path()).len(), 2);
     }
 }

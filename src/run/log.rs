@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::log_lines::Lines;
-use super::own_files::put_aside;
-use crate::disk::{followed, write_atomically};
+use crate::disk::{OwnFile, put_aside};
 use crate::error::{Error, Result};
 use crate::train::Terms;
 
@@ -112,7 +111,8 @@ pub struct Log {
 impl Log {
     /// Opens the log. Lines after `step` are dropped: a resumed run repeats those steps. So are lines that are damaged or of
     /// somebody else, with a warning, and the whole file is put aside. So is a file that cannot be read: the log begins anew, or
-    /// goes on after the lines that could be read. A log of earlier steps that is gone gives a warning.
+    /// goes on after the lines that could be read. A log of earlier steps that is gone gives a warning. A link is replaced by the
+    /// log, and what it leads to stays as it is.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -125,17 +125,16 @@ impl Log {
     /// # Errors
     /// As [`Log::open`].
     pub fn open_with(path: &Path, step: u64, kept: impl FnMut(LogLine)) -> Result<Self> {
-        // A link stays, and what it leads to is put aside.
-        let target = followed(path)?;
         let lines = match Lines::open(path) {
             Ok(None) if step > 0 => {
                 log::warn!("{}: the log of the steps up to {step} is gone; a new one begins", path.display());
                 None
             }
             Ok(lines) => lines,
-            Err(error) => keep_unreadable(&target, &error, "begins anew").map(|()| None)?,
+            Err(error) => keep_unreadable(path, &error, "begins anew").map(|()| None)?,
         };
-        write_atomically(path, |writer| lines.map_or(Ok(()), |lines| copy(lines, writer, step, kept, &target)))?;
+        let mut log = OwnFile::taken_over(path.to_owned());
+        log.write(|writer| lines.map_or(Ok(()), |lines| copy(lines, writer, step, kept, path)))?;
         let file = OpenOptions::new().append(true).open(path).map_err(|error| Error::write(path, error))?;
         Ok(Self { path: path.to_owned(), file })
     }
@@ -381,15 +380,19 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_log_behind_a_link_is_put_aside_where_it_is() {
+    fn what_a_link_leads_to_stays_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
         let (path, target) = (folder.path().join("log.jsonl"), folder.path().join("far.jsonl"));
-        std::fs::write(&target, "GARBAGE\n").unwrap();
-        std::os::unix::fs::symlink(&target, &path).unwrap();
-        drop(Log::open(&path, 3).unwrap());
-        assert!(path.is_symlink());
-        assert_eq!(std::fs::read(&target).unwrap(), b"");
-        assert_eq!(std::fs::read(folder.path().join("far.jsonl.damaged")).unwrap(), b"GARBAGE\n");
+        for text in [TEXT, "GARBAGE\n"] {
+            std::fs::write(&target, text).unwrap();
+            std::os::unix::fs::symlink(&target, &path).unwrap();
+            drop(Log::open(&path, 1).unwrap());
+            assert!(!path.is_symlink());
+            assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), usize::from(text == TEXT));
+            assert_eq!(std::fs::read_to_string(&target).unwrap(), text);
+            std::fs::remove_file(&path).unwrap();
+        }
+        assert!(folder.path().join("log.jsonl.damaged").is_symlink());
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::config::Config;
-use super::training_set::held_out_count;
+use super::held_out::held_out_count;
 use crate::backend::Storage;
 use crate::data::{Category, Fit, Preparation, read_size};
 use crate::detect::Resolution;

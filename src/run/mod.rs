@@ -7,6 +7,7 @@ mod config;
 mod demo;
 mod early_warning;
 mod evaluation;
+mod held_out;
 mod in_order;
 mod keys;
 mod log;
@@ -16,6 +17,7 @@ mod memory;
 mod own_files;
 pub mod reproduction;
 mod resume;
+mod saved_files;
 mod test_set;
 mod training;
 mod training_images;
@@ -33,6 +35,7 @@ pub use evaluation::{
     EvaluationReport, Measured, MetricsFile, PartialReport, Split, TestReport, evaluate_detector, evaluate_maps,
     evaluate_test_set, evaluate_with_maps, protocol,
 };
+pub use held_out::source_of_held_out;
 pub use in_order::{Window, in_order};
 pub use log::{Log, LogEntry, LogLine, ValidationEntry, ValidationScores, WarningEntry, WarningKind};
 pub use measured_weights::MeasuredWeights;
@@ -45,7 +48,7 @@ pub use resume::{Accepted, Start, has_checkpoint, settings_of_checkpoint, steps_
 pub use test_set::{ImageCounts, TestSet};
 pub use training::{Outcome, TrainingJob};
 pub use training_images::{TrainingImages, load_training_set};
-pub use training_set::{load_textures, source_of_held_out};
+pub use training_set::load_textures;
 pub use validation::{VALIDATION_SEED, ValidationReport, check_held_out, validate_detector};
 
 /// File name of the complete config that a run writes.

@@ -30,6 +30,7 @@ pub fn check_own_files(config: &Config, out: &Path, resume: bool, overwrite: Opt
             Err(Error::file(path, reason))
         }
         Some(_) if path.is_symlink() => Err(refused_link(&path)),
+        Some(_) if !path.is_file() => Err(error),
         Some(_) => Ok(()),
     })
 }
@@ -52,7 +53,7 @@ fn in_the_way(config: &Config, out: &Path, resume: bool) -> Vec<(PathBuf, Error)
     // A new run begins only where there are none.
     let weights = resume.then_some([MODEL_FILE, PREVIOUS_FILE]).into_iter().flatten().map(|name| out.join(name));
     let weights = weights.filter_map(|path| check_weights(&path).err().map(|error| (path, error)));
-    // The log of a run that is resumed goes on.
+    // The log of a run that is resumed goes on, and nothing of it is lost.
     let log = if resume { None } else { check_log(&log).err().map(|error| (log, error)) };
     config.into_iter().chain(log).chain(weights).collect()
 }
@@ -60,12 +61,12 @@ fn in_the_way(config: &Config, out: &Path, resume: bool) -> Vec<(PathBuf, Error)
 /// Checks that what is in the place of weights is not the user's: it begins as a file of weights, of which the rest may be
 /// damaged.
 fn check_weights(path: &Path) -> Result<()> {
-    // What is no file is not replaced by one, or put aside.
-    if !path.is_file() {
+    // A link is replaced, and not what it leads to.
+    if path.symlink_metadata().is_err() || (path.is_symlink() && !path.exists()) {
         return Ok(());
     }
-    if path.is_symlink() {
-        return Err(refused_link(path));
+    if !path.is_file() {
+        return Err(Error::file(path, "is no regular file, and the run would put one there; remove it, or choose another --out"));
     }
     let mut start = Vec::new();
     File::open(path).and_then(|file| file.take(9).read_to_end(&mut start)).map_err(|error| Error::read(path, error))?;
@@ -78,22 +79,6 @@ fn check_weights(path: &Path) -> Result<()> {
 
 fn is_one_of(path: &Path, inputs: &[PathBuf]) -> bool {
     path.canonicalize().is_ok_and(|path| inputs.iter().any(|input| input.canonicalize().is_ok_and(|input| input == path)))
-}
-
-/// Gives a file the name `NAME.WORD`, or the first of `NAME.WORD.2`, `NAME.WORD.3` and so on that is free, and returns its new
-/// path.
-///
-/// # Errors
-/// The file cannot be renamed.
-pub(super) fn put_aside(path: &Path, word: &str) -> Result<PathBuf> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let first = path.with_file_name(format!("{name}.{word}"));
-    let mut others = (2..).map(|number: u32| path.with_file_name(format!("{name}.{word}.{number}")));
-    // Not `exists`, which is false for a link that leads nowhere.
-    let is_taken = |path: &PathBuf| path.symlink_metadata().is_ok();
-    let free = if is_taken(&first) { others.find(|path| !is_taken(path)).unwrap_or(first) } else { first };
-    std::fs::rename(path, &free).map_err(|error| Error::write(&free, error))?;
-    Ok(free)
 }
 
 /// Writes the complete config, unless the file that is there has the same settings and the user wrote it: its comments stay. So
@@ -269,17 +254,6 @@ mod tests {
         assert_eq!(std::fs::read(out.join(CONFIG_FILE)).unwrap(), b"# my notes\n");
         config.seed = 7;
         assert!(check_own_files(&config, out, true, None).is_err());
-    }
-
-    #[test]
-    fn what_is_put_aside_gets_a_name_that_is_free() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        for (number, name) in ["a.txt.bad", "a.txt.bad.2", "a.txt.bad.3"].into_iter().enumerate() {
-            std::fs::write(at("a.txt"), [number as u8]).unwrap();
-            assert_eq!(put_aside(&at("a.txt"), "bad").unwrap(), at(name));
-            assert_eq!(std::fs::read(at(name)).unwrap(), [number as u8]);
-        }
     }
 
     /// A step, and a line of a kind from the future.

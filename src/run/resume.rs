@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::config::Config;
-use super::own_files::put_aside;
 use super::{CHECKPOINT_FILE, MODEL_FILE, PREVIOUS_FILE};
 use crate::backend::Arithmetic;
 use crate::data::SkippedShare;
+use crate::disk::put_aside;
 use crate::error::{Error, Result};
 use crate::train::{Checkpoint, Lengthening, OptimiserConfig};
 

@@ -9,18 +9,16 @@ use ndarray::Array3;
 use super::budget::{steps_within, time_step};
 use super::config::Config;
 use super::early_warning::EarlyWarning;
+use super::held_out::source_of_held_out;
 use super::log::{Log, LogEntry, LogLine, ValidationEntry};
 use super::memory::{check_step_memory, check_training_memory};
-use super::own_files::{clear_the_way, write_config};
+use super::own_files::{check_own_files, clear_the_way, write_config};
 use super::resume::{Accepted, Found, History, Start, find};
+use super::saved_files::SavedFiles;
 use super::training_images::{TrainingImages, load_training_set};
-use super::training_set::source_of_held_out;
 use super::validation::Validation;
-use super::{CHECKPOINT_FILE, LOG_FILE, MODEL_FILE, PREVIOUS_FILE};
-use crate::data::{
-    Dataset, FolderLock, Image, SkippedShare, TrainingSet, check_output_folder, has_lock_file, lock_folder, write_bytes,
-    write_keeping,
-};
+use super::{CHECKPOINT_FILE, LOG_FILE};
+use crate::data::{Dataset, FolderLock, Image, SkippedShare, TrainingSet, check_output_folder, has_lock_file, lock_folder};
 use crate::detect::{Appearance, Calibration, Detector, Provenance, Settings, Thresholds};
 use crate::error::{Error, Result};
 use crate::model::WeightFile;
@@ -95,9 +93,6 @@ impl TrainingJob {
         check_training_memory(&config, &data.train_images()?.images, false)?;
         let loaded = load_training_set(&config, &data)?;
         loaded.warn(&data);
-        if start == Start::New {
-            loaded.warn_of_copies();
-        }
         let skipped = loaded.share();
         let TrainingImages { set, held_out, fingerprint: images, used, .. } = loaded;
         if let Some(found) = found.filter(|_| !start.accepts_changes()) {
@@ -222,13 +217,20 @@ impl TrainingJob {
         // Not what `prepare` has found, because another process may have worked in the folder until it was locked.
         let found = find(&self.config, &self.out, self.start)?;
         let history = self.check(found.as_ref(), backend)?;
+        let is_lengthened = found.as_ref().is_some_and(|found| found.shorter.is_some());
         let mut trainer = self.trainer(backend, found.map(|found| found.checkpoint))?;
         let (count, steps) = (self.config.train.batch, self.config.train.steps);
         let mut batches = Batches::new(backend, Arc::clone(&self.set), count, steps)?;
         let is_resumed = self.start != Start::New;
         // As late as possible: what stops the run before leaves these files.
-        if let Some(inputs) = &self.overwrite {
-            clear_the_way(&self.config, &self.out, is_resumed, inputs)?;
+        match &self.overwrite {
+            Some(inputs) => clear_the_way(&self.config, &self.out, is_resumed, inputs)?,
+            None => check_own_files(&self.config, &self.out, is_resumed, None)?,
+        }
+        let mut files = SavedFiles::new(&self.out, is_resumed);
+        // Twice, so that the checkpoint before knows the new number of steps, too.
+        for _ in 0..if is_lengthened { 2 } else { 0 } {
+            files.save(&self.checkpoint(&trainer, &text, &history)?)?;
         }
         write_config(&self.config, &self.out, is_resumed)?;
         log::info!("{}: {} of {steps} steps done", self.config.architecture(), trainer.step());
@@ -237,7 +239,7 @@ impl TrainingJob {
         let mut tell = |line: LogLine| log.append(&line).map(|()| report(&line));
         while trainer.step() < steps {
             if stop.load(Ordering::Relaxed) {
-                self.save(&trainer, &text, &history)?;
+                files.save(&self.checkpoint(&trainer, &text, &history)?)?;
                 return Ok(Outcome::Interrupted);
             }
             let entry = self.advance(&mut trainer, &mut batches)?;
@@ -249,7 +251,7 @@ impl TrainingJob {
                 tell(LogLine::Validation(entry))?;
             }
             if entry.step % self.config.output.checkpoint_every == 0 || entry.step == steps {
-                self.save(&trainer, &text, &history)?;
+                files.save(&self.checkpoint(&trainer, &text, &history)?)?;
             }
         }
         // Before the last look at `stop`, so that a signal is either seen here or finds this set.
@@ -257,7 +259,7 @@ impl TrainingJob {
         if stop.load(Ordering::SeqCst) {
             return Ok(Outcome::Interrupted);
         }
-        self.finish(backend, &trainer, &history)?;
+        files.finish(&self.weight_file(backend, &trainer, &history)?)?;
         Ok(Outcome::Finished)
     }
 
@@ -347,16 +349,14 @@ impl TrainingJob {
         Ok(entry)
     }
 
-    fn save<B: Backend>(&self, trainer: &Trainer<B>, config: &str, history: &History) -> Result<()> {
+    fn checkpoint<B: Backend>(&self, trainer: &Trainer<B>, config: &str, history: &History) -> Result<Checkpoint> {
         let mut checkpoint = trainer.checkpoint(config)?;
         checkpoint.images = Some(self.images.clone());
         checkpoint.skipped = self.skipped;
         checkpoint.arithmetic.clone_from(&history.arithmetic);
         checkpoint.lengthened.clone_from(&history.lengthened);
         checkpoint.other_images.clone_from(&history.other_images);
-        write_keeping(&self.checkpoint_path(), &self.out.join(PREVIOUS_FILE), &checkpoint.encode()?)?;
-        log::info!("checkpoint of step {} written", trainer.step());
-        Ok(())
+        Ok(checkpoint)
     }
 
     /// The images that set the thresholds.
@@ -376,8 +376,8 @@ impl TrainingJob {
         self.config.detection.image_quantile
     }
 
-    /// Thresholds from held-out images, then the weight file.
-    fn finish<B: Backend>(&self, backend: &B, trainer: &Trainer<B>, history: &History) -> Result<()> {
+    /// The weights, with thresholds from held-out images.
+    fn weight_file<B: Backend>(&self, backend: &B, trainer: &Trainer<B>, history: &History) -> Result<WeightFile> {
         let mut detector = self.config.detector(trainer, &self.held_out)?;
         if let Some(provenance) = &mut detector.settings_mut().provenance {
             if self.set.corruption.is_grey() {
@@ -396,12 +396,11 @@ impl TrainingJob {
             log::info!("thresholds from {} held-out images: {image} for the image, {pixel} for a pixel", self.held_out.len());
         }
         detector.settings_mut().appearance = Appearance::of(self.set.images.iter().chain(&self.held_out));
-        let file = WeightFile {
+        Ok(WeightFile {
             architecture: self.config.architecture(),
             values: trainer.weights().to_values(backend)?,
             metadata: [(Settings::KEY.to_owned(), detector.settings().to_json()?)].into(),
-        };
-        write_bytes(&self.out.join(MODEL_FILE), &file.encode()?)
+        })
     }
 }
 

@@ -1,17 +1,14 @@
 //! The images that a network is trained on, from a folder in which some files may be damaged.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 
-use ndarray::Axis;
 use rayon::prelude::*;
 
 use super::config::Config;
-use super::training_set::{prepared, source_of_held_out, split};
+use super::training_set::{prepared, split};
 use crate::data::{
     Dataset, Image, Listing, Skipped, SkippedShare, TrainingSet, check_levels, fingerprint_of, read_with_levels, warn_of_skipped,
 };
-use crate::detect::Source;
 use crate::error::{Error, Result};
 
 /// The images of a training, at working resolution.
@@ -37,20 +34,6 @@ impl TrainingImages {
     /// Names the files that could not be used in a warning.
     pub fn warn(&self, dataset: &Dataset) {
         warn_of_skipped(dataset, &self.skipped, self.used);
-    }
-
-    /// Says how many held-out images are trained on under another name: thresholds from them may promise too few false alarms.
-    pub(super) fn warn_of_copies(&self) {
-        if source_of_held_out(&self.set, &self.held_out) == Source::Training {
-            return;
-        }
-        let (copies, of) = (copies_among(&self.held_out, &self.set.images), self.held_out.len());
-        if copies > 0 {
-            log::warn!(
-                "held-out images with the same pixels as a training image: {copies} of {of}, so the thresholds may be too low; remove \
-                 the copies from the training images"
-            );
-        }
     }
 }
 
@@ -90,34 +73,4 @@ pub fn load_training_set(config: &Config, dataset: &Dataset) -> Result<TrainingI
     let fingerprint = fingerprint_of(files)?;
     let (set, held_out) = split(config, images)?;
     Ok(TrainingImages { set, held_out, fingerprint, used, skipped })
-}
-
-/// How many of these images have the pixels of one of the others.
-fn copies_among(images: &[Image], others: &[Image]) -> usize {
-    // Pictures of the same object often begin with the same rows.
-    let middle_row = |image: &Image| -> Vec<u32> {
-        image.index_axis(Axis(0), image.len_of(Axis(0)) / 2).iter().map(|value| value.to_bits()).collect()
-    };
-    let mut by_row: HashMap<Vec<u32>, Vec<&Image>> = HashMap::new();
-    others.iter().for_each(|other| by_row.entry(middle_row(other)).or_default().push(other));
-    images.iter().filter(|image| by_row.get(&middle_row(image)).is_some_and(|alike| alike.contains(image))).count()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_copy_has_all_pixels_and_not_only_the_middle_row() {
-        let plain = Image::zeros((5, 4, 3));
-        let spotted = |row: usize| {
-            let mut image = plain.clone();
-            image[[row, 1, 2]] = 0.5;
-            image
-        };
-        let trained = [spotted(0), spotted(2), spotted(2)];
-        assert_eq!(copies_among(&[plain.clone(), spotted(4)], &trained), 0);
-        assert_eq!(copies_among(&[spotted(0), plain.clone(), spotted(2)], &trained), 2);
-        assert_eq!(copies_among(&[Image::zeros((5, 2, 6))], &[plain]), 0);
-    }
 }

@@ -4,20 +4,15 @@ use ndarray::{Array3, Axis};
 use rayon::prelude::*;
 
 use super::config::Config;
+use super::held_out::held_out_of;
 use crate::data::texture::Family;
 use crate::data::{Image, Preparation, TrainingSet, list_images, read_image_with};
-use crate::detect::Source;
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Stream};
 use crate::shape::in_pixels;
 
 /// Generated replacement textures per family, if no folder of textures is given.
 const GENERATED_PER_FAMILY: u32 = 6;
-
-/// Where the images that set the thresholds come from: without an image to spare, they are those that the network is trained on.
-pub fn source_of_held_out(set: &TrainingSet, held_out: &[Image]) -> Source {
-    if set.images == held_out { Source::Training } else { Source::HeldOut }
-}
 
 impl Config {
     /// The images to train on, with textures, and those held out for thresholds, from images `[height, width, 3]` with values in
@@ -67,26 +62,6 @@ pub(super) fn prepared(image: &Image, preparation: &Preparation) -> Result<Image
         return Err(Error::format(reason));
     }
     Ok(image)
-}
-
-/// How many of several images are held out for thresholds, at least one. None of a single image, or with a share of 0: those that
-/// are trained on then serve both purposes.
-pub(super) fn held_out_count(images: usize, share: f64) -> usize {
-    if share == 0.0 {
-        return 0;
-    }
-    ((images as f64 * share).round() as usize).max(1).min(images.saturating_sub(1))
-}
-
-/// Holds out a random fraction of the images.
-fn held_out_of(mut images: Vec<Image>, share: f64, seed: u64) -> (Vec<Image>, Vec<Image>) {
-    let count = held_out_count(images.len(), share);
-    if count == 0 {
-        return (images.clone(), images);
-    }
-    let mut stream = Stream::new(seed, Purpose::Batch, u32::MAX, u32::MAX);
-    let held_out = (0..count).map(|_| images.remove(stream.below(images.len() as u32) as usize)).collect();
-    (images, held_out)
 }
 
 /// The images of the texture folder of a config, or generated textures of every family, `size` pixels high and wide; the mean of

@@ -32,16 +32,27 @@ fn every_flag_is_applied_and_every_file_written() {
 }
 
 #[test]
-fn held_out_copies_of_training_images_are_counted() {
+fn held_out_copies_promise_no_rate_of_false_alarms() {
     let scratch = Scratch::new();
     let train = "train --config c.toml --data cloth --out";
-    let words = "warning: held-out images with the same pixels as a training image: 1 of 1, so the thresholds may be too low; ";
-    assert!(!scratch.succeeds(&format!("{train} new")).err.contains("same pixels"));
-    for number in 1..6 {
-        scratch.write(format!("cloth/train/good/00{number}.png"), scratch.read("cloth/train/good/000.png"));
+    let ran = scratch.succeeds(&format!("{train} new"));
+    assert!(!ran.err.contains("with the pixels") && ran.err.contains("Expected false alarms: "), "{}", ran.err);
+    let copy = |number: u32| scratch.write(format!("cloth/train/good/{number:03}.png"), scratch.read("cloth/train/good/000.png"));
+    (1..6).for_each(copy);
+    let unknown = "on which the network was trained, so the rate of false alarms to expect is unknown.";
+    let ran = scratch.succeeds(&format!("{train} copies"));
+    let words = "warning: held-out images with the pixels of a training image: 1 of 1, so the thresholds may be too low; ";
+    assert!(ran.err.contains(words) && ran.err.contains(unknown), "{}", ran.err);
+    for command in ["evaluate --data cloth --out found", "detect --out looked cloth/test/good"] {
+        let ran = scratch.succeeds(&format!("{command} --model copies/model.safetensors"));
+        let said = format!("{}{}", ran.out, ran.err);
+        assert!(!said.contains("Expected false alarms") && said.contains(unknown), "{command}: {said}");
     }
-    let err = scratch.succeeds(&format!("{train} copies")).err;
-    assert!(err.contains(words), "{err}");
+    // Half of 30 images are held out, and 6 of all are different.
+    (6..30).for_each(copy);
+    scratch.write("half.toml", "[data]\nheld_out = 0.5");
+    let ran = scratch.succeeds(&format!("{train} half --config half.toml"));
+    assert!(ran.err.contains("a training image or of each other: 15 of 15") || ran.err.contains(unknown), "{}", ran.err);
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! Outputs never replace an input, or a file that the same command did not write.
 
 use std::fs;
+use std::sync::atomic::AtomicBool;
+
+use orthoscope::backend::Cpu;
+use orthoscope::run::{Config, TrainingJob};
 
 use crate::fixture::{Scratch, npy_f32, tree};
 
@@ -124,6 +128,33 @@ fn a_run_keeps_the_config_and_the_log_of_the_user() {
     scratch.write("other/log.jsonl", "my log\n");
     scratch.succeeds("train --config c.toml --data cloth --out other --steps 3 --overwrite");
     assert!(!String::from_utf8(scratch.read("other/config.toml")).unwrap().contains("my notes"));
+}
+
+#[test]
+fn what_is_put_in_the_place_of_weights_while_they_are_trained_is_kept() {
+    let scratch = Scratch::new();
+    let config = Config::parse(crate::fixture::CONFIG).unwrap();
+    let job = TrainingJob::prepare(config, &scratch.path("cloth"), &scratch.path("new"), false).unwrap();
+    // Checkpoints are written after steps 2 and 4.
+    let put = |step: u64| match step {
+        1 => scratch.write("new/checkpoint.safetensors", "first"),
+        3 => {
+            scratch.write("new/checkpoint.safetensors", "second");
+            scratch.write("new/checkpoint.previous.safetensors", "third");
+            std::os::unix::fs::symlink(scratch.path("c.toml"), scratch.path("new/model.safetensors")).unwrap();
+        }
+        _ => {}
+    };
+    job.run(&Cpu::default(), &AtomicBool::new(false), |entry| put(entry.step)).unwrap();
+    let foreign =
+        ["checkpoint.safetensors.foreign", "checkpoint.safetensors.foreign.2"].map(|name| scratch.read(format!("new/{name}")));
+    assert_eq!(foreign, ["first", "second"].map(|text| text.as_bytes().to_owned()));
+    assert_eq!(scratch.read("c.toml"), crate::fixture::CONFIG.as_bytes());
+    assert!(scratch.path("new/model.safetensors.foreign").is_symlink());
+    assert_eq!(scratch.read("new/checkpoint.previous.safetensors"), b"third", "there was no checkpoint before to keep");
+    assert!(scratch.read("new/model.safetensors") == scratch.read("run/model.safetensors"));
+    let refused = scratch.refuses("train --config c.toml --data cloth --out new --resume");
+    assert!(refused.starts_with("new/checkpoint.previous.safetensors: does not begin as a file of weights"), "{refused}");
 }
 
 #[test]

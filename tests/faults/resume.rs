@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use orthoscope::backend::Cpu;
 use orthoscope::backend::cpu::Isa;
-use orthoscope::run::{Config, Log, TrainingJob};
+use orthoscope::run::{Accepted, Config, Log, Start, TrainingJob};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -191,12 +191,80 @@ fn files_of_the_user_in_the_place_of_weights_are_not_replaced() {
 }
 
 #[test]
+fn what_is_no_file_in_the_place_of_weights_is_refused_before_the_steps() {
+    let scratch = Scratch::new();
+    interrupted(&scratch, 3);
+    for name in ["model.safetensors", "checkpoint.previous.safetensors"] {
+        let path = format!("cut/{name}");
+        let _ = fs::remove_file(scratch.path(&path));
+        fs::create_dir(scratch.path(&path)).unwrap();
+        for option in ["", " --overwrite"] {
+            let text = scratch.refuses(&format!("{RESUME_CUT}{option}"));
+            assert!(text.starts_with(&format!("{path}: is no regular file, and the run would put one there; ")), "{text}");
+        }
+        assert_eq!(Log::read(&scratch.path("cut/log.jsonl")).unwrap().len(), 3);
+        fs::remove_dir(scratch.path(&path)).unwrap();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_whose_files_lie_elsewhere_goes_on_and_they_stay() {
+    let scratch = Scratch::new();
+    interrupted(&scratch, 3);
+    let names = ["model.safetensors", "checkpoint.safetensors", "checkpoint.previous.safetensors", "log.jsonl"];
+    scratch.write("cut/model.safetensors", scratch.read("run/model.safetensors"));
+    let link = |name: &str| {
+        scratch.write(format!("far/{name}"), scratch.read(format!("cut/{name}")));
+        fs::remove_file(scratch.path(format!("cut/{name}"))).unwrap();
+        std::os::unix::fs::symlink(format!("../far/{name}"), scratch.path(format!("cut/{name}"))).unwrap();
+    };
+    names.into_iter().for_each(link);
+    let before = crate::fixture::tree(&scratch.path("far"));
+    let ran = scratch.succeeds(RESUME_CUT);
+    for name in ["model.safetensors", "log.jsonl"] {
+        let words = format!("warning: cut/{name}: was a link; a file takes its place, and what it led to stays\n");
+        assert!(ran.err.contains(&words), "{}", ran.err);
+    }
+    assert!(crate::fixture::tree(&scratch.path("far")) == before);
+    assert!(scratch.read("cut/model.safetensors") == scratch.read("run/model.safetensors"));
+    assert_eq!(Log::read(&scratch.path("cut/log.jsonl")).unwrap().len(), 4);
+}
+
+#[test]
+fn a_lengthened_run_that_is_killed_before_its_first_step_stays_lengthened() {
+    let scratch = Scratch::new();
+    let config = Config::parse(&CONFIG.replace("steps = 4", "steps = 7")).unwrap();
+    let start = Start::Resume(Accepted { steps: true, changes: false });
+    let out = scratch.path("run");
+    let lock = || orthoscope::data::lock_folder(&out);
+    let job = TrainingJob::prepare_with(config, scratch.path("cloth").as_path(), &out, start, lock).unwrap();
+    // As a kill after step 5 leaves the files.
+    let keep = |step: u64| {
+        for name in scratch.names("run").iter().filter(|_| step == 5) {
+            scratch.write(format!("killed/{name}"), scratch.read(format!("run/{name}")));
+        }
+    };
+    job.run(&Cpu::default(), &AtomicBool::new(false), |entry| keep(entry.step)).unwrap();
+    let resume = "train --data cloth --out killed --resume";
+    for name in ["checkpoint.safetensors", "checkpoint.previous.safetensors"] {
+        let (path, whole) = (format!("killed/{name}"), scratch.read(format!("killed/{name}")));
+        scratch.write(&path, &whole[..100]);
+        scratch.succeeds(resume);
+        assert!(scratch.read("killed/model.safetensors") == scratch.read("run/model.safetensors"), "{name}");
+    }
+}
+
+#[test]
 fn a_damaged_checkpoint_is_named_also_if_the_one_before_is_of_a_shorter_run() {
     let scratch = Scratch::new();
+    let old = scratch.read(CHECKPOINT);
     scratch.succeeds("train --data cloth --out run --resume --steps 5");
     let last = "run/checkpoint.safetensors";
     let whole = scratch.read(last);
     scratch.write(last, &whole[..100]);
+    // As versions left it that did not note the new number of steps at once.
+    scratch.write(PREVIOUS, old);
     let text = scratch.refuses("train --data cloth --out run --resume");
     assert!(text.starts_with(&format!("{last}: not a checkpoint: ")), "{text}");
     let reason = "was made with another config: train.steps is 4 there and 5 now; --steps 5 lengthens the run";
