@@ -30,9 +30,10 @@ impl OwnFile {
         Self { path, known: None }
     }
 
-    /// A file that may be there already, which is then the process's own, e.g. from an earlier process of the same run.
+    /// A file that may be there already, which is then the process's own, e.g. from an earlier process of the same run. A folder or
+    /// a pipe is not.
     pub fn taken_over(path: PathBuf) -> Self {
-        Self { known: stamp(&path), path }
+        Self { known: stamp(&path).filter(|_| path.is_file()), path }
     }
 
     /// Writes the file through `write`, whole or not at all.
@@ -163,5 +164,8 @@ mod tests {
             assert!(!at(name).is_symlink() && std::fs::read(at(name)).unwrap() == b"new");
         }
         assert!(std::fs::read(at("far")).unwrap() == b"far" && at("b.foreign").is_symlink());
+        std::fs::create_dir(at("c")).unwrap();
+        OwnFile::taken_over(at("c")).write(|_| Ok(())).unwrap();
+        assert!(at("c").is_file() && at("c.foreign").is_dir());
     }
 }

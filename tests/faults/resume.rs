@@ -191,20 +191,21 @@ fn files_of_the_user_in_the_place_of_weights_are_not_replaced() {
 }
 
 #[test]
-fn what_is_no_file_in_the_place_of_weights_is_refused_before_the_steps() {
+fn a_folder_in_the_place_of_weights_gets_another_name() {
     let scratch = Scratch::new();
     interrupted(&scratch, 3);
-    for name in ["model.safetensors", "checkpoint.previous.safetensors"] {
-        let path = format!("cut/{name}");
-        let _ = fs::remove_file(scratch.path(&path));
-        fs::create_dir(scratch.path(&path)).unwrap();
-        for option in ["", " --overwrite"] {
-            let text = scratch.refuses(&format!("{RESUME_CUT}{option}"));
-            assert!(text.starts_with(&format!("{path}: is no regular file, and the run would put one there; ")), "{text}");
-        }
-        assert_eq!(Log::read(&scratch.path("cut/log.jsonl")).unwrap().len(), 3);
-        fs::remove_dir(scratch.path(&path)).unwrap();
+    let paths = ["model.safetensors", "checkpoint.previous.safetensors"].map(|name| format!("cut/{name}"));
+    for path in &paths {
+        let _ = fs::remove_file(scratch.path(path));
+        scratch.write(format!("{path}/mine"), "mine");
     }
+    let ran = scratch.succeeds(RESUME_CUT);
+    for path in paths {
+        let words = format!("warning: {path}: was put there by somebody else; it is kept as {path}.foreign\n");
+        assert!(ran.err.contains(&words), "{}", ran.err);
+        assert_eq!(scratch.read(format!("{path}.foreign/mine")), b"mine");
+    }
+    assert!(scratch.read("cut/model.safetensors") == scratch.read("run/model.safetensors"));
 }
 
 #[cfg(unix)]
