@@ -6,9 +6,10 @@ use crate::data::{
 use crate::disk::Outputs;
 use crate::report::preview as report;
 use crate::run::{Config, TrainingImages, VALIDATION_SEED, load_training_set};
+use anyhow::ensure;
 
 use super::images::TrainingFolder;
-use super::output::say;
+use super::output::{note, say};
 use super::validate::counts;
 
 /// Subcommands of `data`.
@@ -110,8 +111,18 @@ fn generate_families(arguments: &Generate) -> anyhow::Result<()> {
         seed: arguments.seed,
     };
     let options: Vec<_> = families.into_iter().map(options).collect();
-    let folders = generate_all(&arguments.out, &options)?;
-    folders.iter().try_for_each(|folder| say(format_args!("wrote {}", folder.display())))
+    let mut failed = 0;
+    for made in generate_all(&arguments.out, &options)? {
+        match made {
+            Ok(folder) => say(format_args!("wrote {}", folder.display()))?,
+            Err(error) => {
+                note(format_args!("error: {error}"));
+                failed += 1;
+            }
+        }
+    }
+    ensure!(failed == 0, "{failed} of {} categories could not be made", options.len());
+    Ok(())
 }
 
 fn validation(arguments: &Validation) -> anyhow::Result<()> {

@@ -8,8 +8,9 @@ use crate::disk::{Outputs, Unfinished, bounded, files_below, make_folder, note_b
 use crate::ops::Backend;
 use crate::run::{
     CHECKPOINT_FILE, CONFIG_FILE, Config, DEMO_FAMILY, LOG_FILE, METRICS_FILE, MODEL_FILE, MetricsFile, Outcome, PREVIOUS_FILE,
-    Start, TrainingJob, check_evaluation_memory, demo_config, evaluate_detector, generate_demo_data,
+    Start, TrainingJob, check_evaluation_memory, check_own_files, demo_config, evaluate_detector, generate_demo_data,
 };
+use crate::train::Checkpoint;
 use crate::{Error, Result};
 
 use super::device::{DeviceOption, on_device};
@@ -43,6 +44,9 @@ pub struct Arguments {
 /// The name in the record.
 const COMMAND: &str = "demo";
 
+/// The folder in which the category lies.
+const DATA: &str = "data";
+
 /// Generates a dataset, trains, evaluates and writes the result page.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     on_device!(arguments.device.open()?, |backend| demo(arguments, &backend))
@@ -54,7 +58,7 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
     let mut config = demo_config(arguments.seed);
     config.train.steps = arguments.steps;
     config.validate()?;
-    check_output_folder(out)?;
+    [out.clone(), out.join(DATA)].iter().try_for_each(|folder| check_output_folder(folder))?;
     let outputs = Outputs::new(out, COMMAND, false)?;
     // Another process may train here.
     let early = has_lock_file(out).then(|| lock_folder(out)).transpose()?;
@@ -96,11 +100,10 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
 fn generated(out: &Path, seed: u64) -> Result<PathBuf> {
     let failed = |error| Error::io(out, "no images can be made in it", error);
     let hidden = Unfinished::hidden(out).map_err(failed)?;
-    let drafted = generate_demo_data(&hidden.path().join("data"), seed)?;
+    let drafted = generate_demo_data(&hidden.path().join(DATA), seed)?;
     note_before_move(out, COMMAND, hidden.path(), &files_below(&drafted)?)?;
-    let data = out.join("data");
-    make_folder(&data)?;
-    let place = data.join(DEMO_FAMILY.name());
+    make_folder(&out.join(DATA))?;
+    let place = category_folder(out);
     hidden.release(&drafted, &place).map_err(failed).map(|()| place)
 }
 
@@ -120,42 +123,57 @@ fn files() -> impl Iterator<Item = &'static str> {
     RUN_FILES.into_iter().chain([METRICS_FILE]).chain(page::FILES)
 }
 
+/// The folder of the images.
+fn category_folder(out: &Path) -> PathBuf {
+    out.join(DATA).join(DEMO_FAMILY.name())
+}
+
+/// What is in the places of the files of a demo.
+fn present(out: &Path) -> Result<Vec<PathBuf>> {
+    let category = category_folder(out);
+    let is_folder = category.is_dir() && !category.is_symlink();
+    let images = if is_folder { files_below(&category)? } else { vec![category] };
+    let all = files().map(|name| out.join(name)).chain(images);
+    Ok(all.filter(|path| path.symlink_metadata().is_ok()).collect())
+}
+
 /// Checks that nothing is in the way, or, with `overwrite`, only what a demo wrote.
 fn check_free(outputs: &Outputs, overwrite: bool) -> Result<()> {
     let out = outputs.folder();
-    let mut present = files().chain(["data"]).map(|name| out.join(name)).filter(|path| path.exists());
-    let Some(first) = present.next() else { return Ok(()) };
-    if !overwrite {
-        return Err(Error::file(out, "already holds a demo or a run; choose another folder with --out, or pass --overwrite"));
-    }
-    if !outputs.is_claimed() {
-        return Err(Error::file(first, "is not of a demo, which --overwrite replaces; choose another folder with --out"));
-    }
-    let category = out.join("data").join(DEMO_FAMILY.name());
-    let data = if category.exists() { files_below(&category)? } else { Vec::new() };
-    let written = files().map(|name| out.join(name)).filter(|path| path.exists());
-    let training = if is_cut_short(out)? { RUN_FILES.map(|name| out.join(name)).to_vec() } else { Vec::new() };
-    for path in data.into_iter().chain(written) {
-        if !training.contains(&path) && !outputs.is_own(&path)? {
-            let reason = "is not of the demo, or was changed since; move it away, or choose another folder with --out";
+    let (present, unrecorded) = (present(out)?, cut_short(outputs)?);
+    for path in &present {
+        // A demo writes no links.
+        let is_file = path.is_file() && !path.is_symlink();
+        if !is_file || !(unrecorded.contains(path) || outputs.is_own(path)?) {
+            let reason = "is not of a demo, or was changed since; move it away, or choose another folder with --out";
             return Err(Error::file(path, reason));
         }
     }
-    Ok(())
+    if present.is_empty() || overwrite {
+        return Ok(());
+    }
+    Err(Error::file(out, "already holds a demo; choose another folder with --out, or pass --overwrite to replace it"))
 }
 
-/// Whether a training lies here that was killed before its weights, with the config of a demo, to the byte. Its files are in no
-/// record yet.
-fn is_cut_short(out: &Path) -> Result<bool> {
-    let path = out.join(CONFIG_FILE);
-    if !path.is_file() || out.join(MODEL_FILE).exists() {
-        return Ok(false);
+/// The files of a demo's training that was killed before its weights: a config of a demo, to the byte, a log, and checkpoints with
+/// that config. They are in no record yet.
+fn cut_short(outputs: &Outputs) -> Result<Vec<PathBuf>> {
+    let at = |name| outputs.folder().join(name);
+    let path = at(CONFIG_FILE);
+    if !outputs.is_claimed() || !path.is_file() || at(MODEL_FILE).exists() {
+        return Ok(Vec::new());
     }
     let text = bounded::read_text(&path, bounded::CONFIG)?;
-    let Ok(config) = Config::parse(&text) else { return Ok(false) };
+    let Ok(config) = Config::parse(&text) else { return Ok(Vec::new()) };
     let mut own = demo_config(config.seed);
     own.train.steps = config.train.steps;
-    Ok(own.to_toml()? == text)
+    if own.to_toml()? != text {
+        return Ok(Vec::new());
+    }
+    let log = check_own_files(&own, outputs.folder(), false, None).is_ok().then(|| at(LOG_FILE));
+    let is_of_it = |path: &PathBuf| Checkpoint::read(path).is_ok_and(|found| found.config == text);
+    let checkpoints = [CHECKPOINT_FILE, PREVIOUS_FILE].map(at).into_iter().filter(is_of_it);
+    Ok(checkpoints.chain(log).chain([path]).collect())
 }
 
 /// Removes the files of an earlier demo, which [`check_free`] has looked at, and nothing else.
@@ -165,7 +183,7 @@ fn clear(outputs: &Outputs) -> Result<()> {
     for path in files().map(|name| out.join(name)).filter(|path| path.exists()) {
         std::fs::remove_file(path).map_err(failed)?;
     }
-    let category = out.join("data").join(DEMO_FAMILY.name());
+    let category = category_folder(out);
     if category.exists() {
         std::fs::remove_dir_all(category).map_err(failed)?;
     }

@@ -8,7 +8,7 @@ use super::decode::MAX_PIXELS;
 use super::file::{write_mask_png, write_png};
 use super::image::Image;
 use super::texture::{Defect, Defective, Family};
-use crate::disk::{Unfinished, make_folder};
+use crate::disk::{Unfinished, is_in_work, make_folder};
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Stream};
 
@@ -88,7 +88,8 @@ impl GenerateOptions {
 /// Writes the category `out/FAMILY` as PNG files and returns its path. The folder is created completely or not at all.
 ///
 /// # Errors
-/// `out/FAMILY` exists and is not empty, `out` cannot be created or written, a size below 32, or no image to generate.
+/// `out/FAMILY` exists and is not empty when it begins or ends, or another process is making it; `out` cannot be created or
+/// written; a size below 32, or no image to generate.
 pub fn generate(out: &Path, options: &GenerateOptions) -> Result<PathBuf> {
     let target = free_target(out, options)?;
     // A folder that was there stays, even if it is empty.
@@ -103,26 +104,53 @@ fn draft_and_rename(out: &Path, target: &Path, options: &GenerateOptions) -> Res
     // The draft folder no longer exists when the message is read, so errors name the target.
     let renamed = |path: PathBuf| target.join(path.strip_prefix(&draft).unwrap_or(&path));
     write_category(&draft, options).map_err(|error| error.map_path(renamed))?;
-    hidden.release(&draft, target).map_err(refuse)
+    hidden.release(&draft, target).map_err(|error| match is_taken(target) {
+        true => Error::file(target, format!("was made by somebody else meanwhile, and is not replaced; {REMEDY}")),
+        false => refuse(error),
+    })
 }
 
-/// Writes several categories and returns their paths. All are checked before the first is written.
+/// Writes several categories and returns the path of each, or why it has none: another process has begun or finished it
+/// meanwhile, and the others are written all the same. All are checked before the first is written.
 ///
 /// # Errors
-/// As [`generate`].
-pub fn generate_all(out: &Path, options: &[GenerateOptions]) -> Result<Vec<PathBuf>> {
-    options.iter().try_for_each(|options| free_target(out, options).map(drop))?;
-    options.iter().map(|options| generate(out, options)).collect()
+/// As [`generate`] otherwise.
+pub fn generate_all(out: &Path, options: &[GenerateOptions]) -> Result<Vec<Result<PathBuf>>> {
+    each(options, |options| free_target(out, options), |options| generate(out, options))
 }
+
+/// The same with other ways to check and to write a category.
+fn each(
+    options: &[GenerateOptions],
+    free: impl Fn(&GenerateOptions) -> Result<PathBuf>,
+    write: impl Fn(&GenerateOptions) -> Result<PathBuf>,
+) -> Result<Vec<Result<PathBuf>>> {
+    options.iter().try_for_each(|own| free(own).map(drop))?;
+    let written = |own| match write(own) {
+        Err(error) if free(own).is_err() => Ok(Err(error)),
+        written => written.map(Ok),
+    };
+    options.iter().map(written).collect()
+}
+
+const REMEDY: &str = "choose another folder or remove it first";
 
 /// The folder of a category, which must be empty or not exist.
 fn free_target(out: &Path, options: &GenerateOptions) -> Result<PathBuf> {
     options.check()?;
-    let target = out.join(options.family.name());
-    if target.exists() && !is_empty_folder(&target) {
-        return Err(Error::file(target, "exists and is not empty; choose another folder or remove it first"));
+    let name = options.family.name();
+    let target = out.join(name);
+    if is_taken(&target) {
+        return Err(Error::file(target, format!("exists and is not empty; {REMEDY}")));
+    }
+    if is_in_work(out, name) {
+        return Err(Error::file(target, "is being made by another process; wait for its end or choose another folder"));
     }
     Ok(target)
+}
+
+fn is_taken(target: &Path) -> bool {
+    target.exists() && !is_empty_folder(target)
 }
 
 fn is_empty_folder(path: &Path) -> bool {
@@ -153,4 +181,56 @@ fn made_folder(path: PathBuf) -> Result<PathBuf> {
 /// Runs `write` for every number and its file name, on all cores. Each image has its own stream, so the order does not matter.
 fn numbered(count: u32, write: impl Fn(u32, &str) -> Result<()> + Sync) -> Result<()> {
     (0..count).into_par_iter().try_for_each(|index| write(index, &format!("{index:03}.png")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPTIONS: GenerateOptions =
+        GenerateOptions { family: Family::Cloth, size: 32, train: 1, good: 1, defects_per_kind: 1, seed: 0 };
+
+    #[test]
+    fn what_another_process_makes_or_has_made_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("cloth");
+        let other = Unfinished::hidden(folder.path()).unwrap();
+        std::fs::create_dir(other.path().join("cloth")).unwrap();
+        let error = generate(folder.path(), &OPTIONS).unwrap_err().to_string();
+        assert!(error.ends_with("cloth: is being made by another process; wait for its end or choose another folder"), "{error}");
+        generate(folder.path(), &GenerateOptions { family: Family::Grid, ..OPTIONS }).unwrap();
+        // It was not seen, because both began at the same moment.
+        std::fs::write(other.path().join("cloth/mine"), "mine").unwrap();
+        other.release(&other.path().join("cloth"), &place).unwrap();
+        drop(other);
+        let error = draft_and_rename(folder.path(), &place, &OPTIONS).unwrap_err().to_string();
+        assert!(
+            error.ends_with(&format!("cloth: was made by somebody else meanwhile, and is not replaced; {REMEDY}")),
+            "{error}"
+        );
+        assert_eq!(std::fs::read(place.join("mine")).unwrap(), b"mine");
+        let mut left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["cloth", "grid"]);
+    }
+
+    #[test]
+    fn a_category_that_was_made_meanwhile_does_not_stop_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path();
+        let all = [Family::Cloth, Family::Grid, Family::Wood].map(|family| GenerateOptions { family, ..OPTIONS });
+        let written = |own: &GenerateOptions| {
+            if own.family == Family::Grid {
+                make_folder(&out.join("grid/theirs"))?;
+            }
+            generate(out, own)
+        };
+        let made = each(&all, |own| free_target(out, own), written).unwrap();
+        assert_eq!(made.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+        assert!(out.join("wood/train/good/000.png").exists() && out.join("grid/theirs").exists());
+        assert!(generate_all(out, &all).unwrap_err().to_string().contains("cloth: exists and is not empty"));
+        let fails =
+            |own: &GenerateOptions| Err(Error::write(out.join(own.family.name()), std::io::ErrorKind::StorageFull.into()));
+        assert!(each(&[GenerateOptions { family: Family::Tiles, ..OPTIONS }], |own| free_target(out, own), fails).is_err());
+    }
 }

@@ -3,7 +3,7 @@
 //! It decides between configs without a look at the real test set. Its defects ([`Defect::ON_PHOTOGRAPHS`]) are of kinds that no
 //! training corruption contains.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ndarray::Axis;
 use rayon::prelude::*;
@@ -12,12 +12,15 @@ use super::file::{to_byte, write_mask_png, write_png};
 use super::image::{Image, Plane};
 use super::test_image::GOOD;
 use super::texture::Defect;
-use crate::disk::{Unfinished, make_folder};
+use crate::disk::{Unfinished, is_in_work, make_folder, remove_leftovers};
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Stream};
 
 /// Number of the random stream of the first kind; those of generated datasets and of textures are far away.
 const FIRST_STEP: u32 = 1 << 20;
+
+/// The folder with a set in the hidden one, as long as it has not served its purpose.
+const DRAFT: &str = "validation";
 
 /// The validation set in memory, with the values that its files have: multiples of 1/255.
 pub struct ValidationSet {
@@ -98,17 +101,19 @@ impl ValidationSet {
         Some(ValidationImage { defect: drawn.map(|drawn| drawn.defect), number, image, mask })
     }
 
-    /// Writes the set into folders that are made for it.
-    fn write(&self, out: &Path) -> Result<Vec<Unfinished>> {
-        let around = Unfinished::if_empty(out)?;
-        let parts = ["test", "ground_truth"].map(|part| Unfinished::folder(&out.join(part)));
-        let mut made = parts.into_iter().collect::<Result<Vec<_>>>()?;
+    /// Writes the set into the folder `out`, once `purpose` has got the folder in which it lies until then.
+    fn write_for<T>(&self, out: &Path, purpose: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
         // The last to go.
-        made.push(around);
-        self.write_parts(out).map(|()| made)
+        let _around = Unfinished::if_empty(out)?;
+        let hidden = Unfinished::hidden(out).map_err(|error| Error::write(out, error))?;
+        let draft = hidden.path().join(DRAFT);
+        // The draft no longer exists when a message is read.
+        let in_place = |path: PathBuf| path.strip_prefix(&draft).map_or_else(|_| path.clone(), |rest| out.join(rest));
+        let done = self.write(&draft).and_then(|()| purpose(&draft)).map_err(|error| error.map_path(in_place))?;
+        hidden.release_content(&draft, out).map(|()| done)
     }
 
-    fn write_parts(&self, out: &Path) -> Result<()> {
+    fn write(&self, out: &Path) -> Result<()> {
         let folder = |image: &ValidationImage, part: &str| out.join(part).join(image.defect.map_or(GOOD, Defect::name));
         make_folder(&out.join("test/good"))?;
         for drawn in &self.defects {
@@ -146,38 +151,41 @@ fn rounded(value: f32) -> f32 {
 /// # Errors
 /// As [`ValidationSet::draw`]; a folder `out` that exists and is not empty, or that cannot be read or written.
 pub fn write_validation_set(out: &Path, held_out: &[Image], seed: u64) -> Result<usize> {
-    write_validation_set_for(out, held_out, seed, Ok)
+    write_validation_set_for(out, held_out, seed, |_, defects| Ok(defects))
 }
 
-/// As [`write_validation_set`], for a purpose, which gets the number of defects. If it fails or a signal ends the process, the
-/// set is removed again, but nothing else that is in the folder by then: a set without its purpose would look like another test
-/// set, and be in the way of the next attempt. A folder that is empty then is removed, too.
+/// As [`write_validation_set`], for a purpose, which gets the folder in which the set lies until then, and the number of defects.
+/// What it writes there belongs to the set. If it fails or a signal ends the process, the set is removed again, and what a kill
+/// leaves is removed by the next attempt: a set without its purpose would look like another test set. A folder `out` that is
+/// empty then is removed, too.
 ///
 /// # Errors
-/// As [`write_validation_set`]; those of the purpose.
+/// As [`write_validation_set`]; those of the purpose; something was put in the place of a part meanwhile.
 pub fn write_validation_set_for<T>(
     out: &Path,
     held_out: &[Image],
     seed: u64,
-    purpose: impl FnOnce(usize) -> Result<T>,
+    purpose: impl FnOnce(&Path, usize) -> Result<T>,
 ) -> Result<T> {
     check_validation_folder(out)?;
     let set = ValidationSet::draw(held_out, seed)?;
     // Once more, because drawing takes a while.
     check_validation_folder(out)?;
-    let made = set.write(out)?;
-    let done = purpose(set.defects.len())?;
-    Unfinished::keep(&made);
-    Ok(done)
+    set.write_for(out, |draft| purpose(draft, set.defects.len()))
 }
 
-/// Checks that a validation set may be written into the folder `out`, in which nothing else may be.
+/// Checks that a validation set may be written into the folder `out`, in which nothing else may be. What a killed process has
+/// left there of one is removed.
 ///
 /// # Errors
 /// It exists and is not empty, or cannot be listed.
 pub fn check_validation_folder(out: &Path) -> Result<()> {
+    remove_leftovers(out);
     match std::fs::read_dir(out).map(|mut entries| entries.next().is_none()) {
         Ok(true) => Ok(()),
+        Ok(false) if is_in_work(out, DRAFT) => {
+            Err(Error::file(out, "is being filled by another process; wait for its end or choose another folder"))
+        }
         Ok(false) => Err(Error::file(out, "exists and is not empty; choose another folder or remove it first")),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(Error::io(out, "cannot be listed", error)),
@@ -239,14 +247,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("validation");
         let fails = |mine: Option<&Path>| {
-            let purpose = |_| {
-                assert!(out.join("test/good/000.png").exists());
+            let purpose = |draft: &Path, _| {
+                assert!(draft.join("test/good/000.png").exists() && !out.join("test").exists());
                 mine.map_or(Ok(()), |mine| std::fs::write(mine, "mine").map_err(|error| Error::write(mine, error)))?;
-                Err::<(), _>(Error::argument("no purpose"))
+                Err::<(), _>(Error::file(draft.join("test"), "no purpose"))
             };
             write_validation_set_for(&out, &held_out(), 5, purpose).unwrap_err()
         };
-        assert_eq!(fails(None).to_string(), "no purpose");
+        assert_eq!(fails(None).to_string(), format!("{}: no purpose", out.join("test").display()));
         assert!(!out.exists());
         fails(Some(&out.join("mine")));
         let left: Vec<_> = std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -259,8 +267,25 @@ mod tests {
         std::fs::create_dir(folder.path().join("ground_truth")).unwrap();
         std::fs::write(folder.path().join("ground_truth/mine"), "mine").unwrap();
         let set = ValidationSet::draw(&held_out(), 5).unwrap();
-        assert!(set.write(folder.path()).is_err());
+        let error = set.write_for(folder.path(), |_| Ok(())).unwrap_err().to_string();
+        assert!(error.ends_with("ground_truth: was put there meanwhile, and is not replaced"), "{error}");
         assert!(folder.path().join("ground_truth/mine").exists() && !folder.path().join("test").exists());
+    }
+
+    #[test]
+    fn what_a_killed_process_has_left_of_a_set_is_not_in_the_way_and_what_is_in_work_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let [left, test] = [".orthoscope-Ab12xY.part", "test"].map(|name| folder.path().join(name));
+        std::fs::create_dir_all(left.join(DRAFT).join("test/good")).unwrap();
+        std::fs::write(left.join(".lock"), "").unwrap();
+        let purpose = |draft: &Path, _| {
+            let error = write_validation_set(folder.path(), &held_out(), 5).unwrap_err().to_string();
+            assert!(error.ends_with("is being filled by another process; wait for its end or choose another folder"), "{error}");
+            std::fs::write(draft.join("metrics.json"), "{}").map_err(|error| Error::write(draft, error))
+        };
+        write_validation_set_for(folder.path(), &held_out(), 5, purpose).unwrap();
+        assert!(!left.exists() && test.exists() && folder.path().join("metrics.json").exists());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
     }
 
     #[test]

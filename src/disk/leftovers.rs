@@ -138,10 +138,24 @@ fn removed_by_others() -> io::Error {
     io::Error::other("temporary files are removed by another program")
 }
 
+/// Whether a process is making something with this name in a hidden folder in `parent`.
+pub fn is_in_work(parent: &Path, name: impl AsRef<Path>) -> bool {
+    let is_held = |path: &Path| {
+        let lock = File::options().append(true).open(path.join(FOLDER_LOCK));
+        lock.is_ok_and(|lock| lock_or_taken(&lock))
+    };
+    hidden_in(parent).any(|path| path.join(&name).exists() && is_held(&path))
+}
+
+/// The temporary files and hidden folders of this program; none if the folder cannot be listed.
+fn hidden_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| is_named(path))
+}
+
 /// Removes the temporary files and hidden folders of this program that no process holds. What cannot be locked stays.
-pub(super) fn remove_leftovers(folder: &Path) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    for path in entries.flatten().map(|entry| entry.path()).filter(|path| is_named(path)) {
+pub fn remove_leftovers(folder: &Path) {
+    for path in hidden_in(folder) {
         let Ok(kind) = path.symlink_metadata().map(|entry| entry.file_type()) else { continue };
         let is_removed = match kind {
             _ if kind.is_dir() => remove_left_folder(&path),

@@ -27,6 +27,7 @@ pub use atomic::{write_atomically, write_bytes};
 pub use draft::Draft;
 pub use file::{check_output_file, followed};
 pub use folder::{check_output_folder, files_below, make_folder};
+pub use leftovers::{is_in_work, remove_leftovers};
 pub use lock::{FolderLock, has_lock_file, lock_folder, wait_for_folder};
 pub use missing::hint;
 pub use moved::note_before_move;

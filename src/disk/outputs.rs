@@ -122,15 +122,18 @@ impl Outputs {
             return Err(Error::file(path, reason));
         }
         // One question for a file that is not there, as most are not.
-        if path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        if is_missing(path) {
             return Ok(true);
         }
         let Ok(about) = path.metadata() else { return Ok(false) };
         if !about.is_file() {
             return Err(Error::file(path, "cannot be written: it exists and is not a regular file"));
         }
-        self.check_owner(path)?;
-        Ok(false)
+        match self.check_owner(path) {
+            // Another process has just removed it, to put a new one there.
+            Err(_) if is_missing(path) => Ok(true),
+            checked => checked.map(|()| false),
+        }
     }
 
     /// Checks that a file that is there may be replaced.
@@ -147,6 +150,11 @@ impl Outputs {
         if self.overwrite {
             return Ok(());
         }
+        // Another process may have written it by this command since the record was read.
+        self.record.refresh()?;
+        if self.is_own(path)? {
+            return Ok(());
+        }
         let command = self.command();
         let reason = format!(
             "is there already, and `orthoscope {command}` did not write it in this form; choose another place for the output, or \
@@ -161,7 +169,7 @@ impl Outputs {
     /// As [`check`](Self::check), now or when the file is complete; the file or the record cannot be written.
     pub fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         let draft = self.filled(path, bytes)?;
-        self.finished(vec![draft])?.into_iter().try_for_each(Written::rename)
+        self.named(vec![draft], |written| written.into_iter().try_for_each(Written::rename))
     }
 
     /// Replaces several files that belong together, and removes the `obsolete` ones. All are complete on the disk before the
@@ -207,7 +215,15 @@ impl Outputs {
     /// As there.
     pub fn replace_by_drafts(&self, drafts: Vec<Draft>, obsolete: &[PathBuf]) -> Result<()> {
         obsolete.iter().try_for_each(|path| self.check(path))?;
-        swap(self.finished(drafts)?, obsolete)
+        self.named(drafts, |written| swap(written, obsolete))
+    }
+
+    /// Completes drafts, and gives them their names by `name`. Until all have them, no other process names files in the folder.
+    fn named(&self, drafts: Vec<Draft>, name: impl FnOnce(Vec<Written>) -> Result<()>) -> Result<()> {
+        let mut written = self.finished(drafts)?;
+        let _turn = self.record.turn();
+        written.iter_mut().try_for_each(|file| self.look_again(file))?;
+        name(written)
     }
 
     /// Completes drafts and notes them in the record, before they get their names, so that a command that is killed in between
@@ -222,9 +238,8 @@ impl Outputs {
             Ok((written, digest))
         };
         let finished = drafts.into_iter().map(finish).collect::<Result<Vec<_>>>()?;
-        let (mut written, digests): (Vec<_>, Vec<_>) = finished.into_iter().unzip();
+        let (written, digests) = finished.into_iter().unzip();
         self.note(digests)?;
-        written.iter_mut().try_for_each(|file| self.look_again(file))?;
         Ok(written)
     }
 
@@ -236,7 +251,6 @@ impl Outputs {
             Ok(_) if written.is_new() => {}
             _ => return Ok(()),
         }
-        self.record.refresh()?;
         if !self.is_free(written.path())? {
             written.replace_another();
         }
@@ -258,7 +272,14 @@ impl Outputs {
     /// The file cannot be read.
     pub fn is_own(&self, path: &Path) -> Result<bool> {
         // Nothing needs to be read if the command never wrote anything here.
-        Ok(!self.record.is_empty() && self.record.knows(&self.digest_of(path)?))
+        if self.record.is_empty() {
+            return Ok(false);
+        }
+        match self.digest_of(path) {
+            // Another process has just removed it.
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(false),
+            digest => Ok(self.record.knows(&digest?)),
+        }
     }
 
     /// Removes a file that this command wrote; with `overwrite`, any but an input.
@@ -270,7 +291,10 @@ impl Outputs {
             return Ok(());
         }
         self.check(path)?;
-        std::fs::remove_file(path).map_err(|error| Error::io(path, "cannot be removed", error))
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io(path, "cannot be removed", error)),
+            _ => Ok(()),
+        }
     }
 
     /// Notes that the folder as a whole is this command's.
@@ -325,6 +349,11 @@ impl Outputs {
         let parts: Vec<&[u8]> = name.components().map(|part| part.as_os_str().as_encoded_bytes()).collect();
         Sha256::new_with_prefix(parts.join(&b'/')).chain_update(b"\0")
     }
+}
+
+/// Whether there is nothing at a path, not even a link.
+fn is_missing(path: &Path) -> bool {
+    path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
 /// A link in the place of an output leads out of the folder, perhaps to an input that the command finds in a folder.
@@ -420,6 +449,36 @@ mod tests {
         std::fs::write(at("b"), "theirs").unwrap();
         outputs("detect", true).replace_by_drafts(vec![draft], &[]).unwrap();
         assert_eq!(read("b"), "anyway");
+    }
+
+    #[test]
+    fn what_another_process_wrote_since_the_record_was_read_is_of_the_same_command() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let [early, later, other] =
+            ["detect", "detect", "evaluate"].map(|command| Outputs::new(folder.path(), command, false).unwrap());
+        later.write(&path, b"of another process").unwrap();
+        early.check(&path).unwrap();
+        early.write(&path, b"new").unwrap();
+        assert!(refused(&other, &path).contains("`orthoscope evaluate` did not write it"));
+        std::fs::write(&path, "edited").unwrap();
+        assert!(refused(&early, &path).contains("`orthoscope detect` did not write it"));
+    }
+
+    #[test]
+    fn processes_that_write_the_same_files_at_once_replace_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = || ["a", "b", "c"].map(|name| (folder.path().join(name), b"same".to_vec()));
+        let process = || {
+            let outputs = Outputs::new(folder.path(), "detect", false).unwrap().in_haste();
+            for _ in 0..100 {
+                outputs.replace_together(&files(), &[]).unwrap();
+                files().iter().try_for_each(|(path, _)| outputs.remove(path)).unwrap();
+            }
+            outputs.replace_together(&files(), &[]).unwrap();
+        };
+        std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(process))));
+        assert!(files().iter().all(|(path, bytes)| std::fs::read(path).unwrap() == *bytes));
     }
 
     #[test]

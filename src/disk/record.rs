@@ -99,6 +99,13 @@ impl Record {
         Ok(())
     }
 
+    /// Waits for other processes that give files in the folder their names, and keeps them waiting until what is returned is
+    /// dropped. None where files cannot be locked, or where a lock would keep others from reading the record.
+    pub(super) fn turn(&self) -> Option<File> {
+        let record = OpenOptions::new().append(true).open(&self.path).ok();
+        record.filter(|record| cfg!(unix) && record.lock().is_ok())
+    }
+
     /// The record, and what must come before the next line.
     fn opened(&self) -> io::Result<(File, String)> {
         let mut file = OpenOptions::new().create(true).append(true).read(true).open(&self.path)?;

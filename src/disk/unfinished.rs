@@ -15,9 +15,7 @@ use crate::error::{Error, Result};
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
     File,
-    /// A folder with all in it.
-    Filled,
-    /// The same, with a lock in it.
+    /// A folder with all in it, also a lock.
     Hidden,
     /// A folder that stays if anything is in it.
     Empty,
@@ -28,7 +26,6 @@ impl Kind {
     fn remove(self, path: &Path, lock: Option<File>) {
         let _ = match self {
             Self::File => std::fs::remove_file(path),
-            Self::Filled => std::fs::remove_dir_all(path),
             Self::Hidden => remove_hidden(path, lock),
             Self::Empty => std::fs::remove_dir(path),
         };
@@ -59,7 +56,7 @@ fn remove_all(list: &List) {
     first.into_iter().chain(last).for_each(|(path, kind)| kind.remove(path, None));
 }
 
-/// A folder that is being filled. It is removed when it is dropped, and by [`abandon_files`], unless it is [kept](Self::keep).
+/// A folder that is being filled. It is removed when it is dropped, and by [`abandon_files`].
 #[must_use]
 pub struct Unfinished {
     path: PathBuf,
@@ -69,19 +66,6 @@ pub struct Unfinished {
 }
 
 impl Unfinished {
-    /// Makes a folder that was not there before, with its parents. It goes with all in it.
-    ///
-    /// # Errors
-    /// There is something of this name, or the system refuses.
-    pub fn folder(path: &Path) -> Result<Self> {
-        let mut list = held();
-        if let Some(parent) = path.parent() {
-            make_folder_now(parent)?;
-        }
-        std::fs::create_dir(path).map_err(|error| Error::io(path, "this folder cannot be made", error))?;
-        Ok(Self::listed(path.to_owned(), Kind::Filled, &mut list))
-    }
-
     /// Makes a hidden folder in `parent`, after removing what killed processes have left there. It goes with all in it.
     ///
     /// # Errors
@@ -115,12 +99,6 @@ impl Unfinished {
         &self.path
     }
 
-    /// These folders are finished, all at the same moment.
-    pub fn keep(all: &[Self]) {
-        let mut list = held();
-        list.retain(|path, _| all.iter().all(|own| own.path != *path));
-    }
-
     /// Moves a folder in this one to its place, where an empty folder gives way to it.
     ///
     /// # Errors
@@ -131,6 +109,30 @@ impl Unfinished {
             std::fs::remove_dir(place)?;
         }
         std::fs::rename(inner, place)
+    }
+
+    /// Moves all that is in a folder in this one into the folder `place`, first the folders and then the files: all of it or
+    /// nothing.
+    ///
+    /// # Errors
+    /// Something there has one of the names, or the system refuses.
+    pub fn release_content(&self, inner: &Path, place: &Path) -> Result<()> {
+        let _held = held();
+        let refuse = |error| Error::write(place, error);
+        let to = |from: &Path| place.join(from.file_name().unwrap_or_default());
+        let entries = std::fs::read_dir(inner).map_err(refuse)?.map(|entry| entry.map(|entry| entry.path()));
+        let mut content = entries.collect::<io::Result<Vec<_>>>().map_err(refuse)?;
+        content.sort_by_key(|path| path.is_file());
+        if let Some(taken) = content.iter().map(|from| to(from)).find(|path| path.symlink_metadata().is_ok()) {
+            return Err(Error::file(taken, "was put there meanwhile, and is not replaced"));
+        }
+        for (number, from) in content.iter().enumerate() {
+            if let Err(error) = std::fs::rename(from, to(from)) {
+                content[..number].iter().for_each(|from| drop(std::fs::rename(to(from), from)));
+                return Err(refuse(error));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -148,33 +150,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_goes_unless_it_is_kept() {
+    fn a_folder_goes_but_not_what_was_released() {
         let folder = tempfile::tempdir().unwrap();
-        let [gone, kept] = ["gone", "deep/kept"].map(|name| folder.path().join(name));
-        for path in [&gone, &kept] {
-            let own = Unfinished::folder(path).unwrap();
-            std::fs::write(path.join("a"), "x").unwrap();
-            if path == &kept {
-                Unfinished::keep(&[own]);
-            }
-        }
-        assert!(!gone.exists() && kept.join("a").exists());
+        let place = folder.path().join("place");
         let hidden = Unfinished::hidden(folder.path()).unwrap();
         std::fs::create_dir(hidden.path().join("draft")).unwrap();
-        std::fs::create_dir(&gone).unwrap();
-        hidden.release(&hidden.path().join("draft"), &gone).unwrap();
+        std::fs::create_dir(&place).unwrap();
+        hidden.release(&hidden.path().join("draft"), &place).unwrap();
         let path = hidden.path().to_owned();
         drop(hidden);
-        assert!(gone.exists() && !path.exists());
+        assert!(place.exists() && !path.exists());
     }
 
     #[test]
-    fn a_folder_of_somebody_else_is_neither_taken_nor_removed() {
+    fn the_content_of_a_folder_is_released_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let (place, hidden) = (folder.path().join("place"), Unfinished::hidden(folder.path()).unwrap());
+        let draft = hidden.path().join("draft");
+        std::fs::create_dir_all(draft.join("a")).unwrap();
+        ["a/x", "b"].iter().for_each(|name| std::fs::write(draft.join(name), "x").unwrap());
+        std::fs::create_dir(&place).unwrap();
+        std::fs::write(place.join("b"), "mine").unwrap();
+        let error = hidden.release_content(&draft, &place).unwrap_err().to_string();
+        assert!(error.ends_with("b: was put there meanwhile, and is not replaced"), "{error}");
+        assert!(!place.join("a").exists() && std::fs::read(place.join("b")).unwrap() == b"mine");
+        std::fs::rename(place.join("b"), place.join("mine")).unwrap();
+        hidden.release_content(&draft, &place).unwrap();
+        drop(hidden);
+        assert!(["a/x", "b", "mine"].iter().all(|name| place.join(name).is_file()));
+    }
+
+    #[test]
+    fn a_folder_of_somebody_else_is_not_removed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("theirs");
         std::fs::create_dir(&path).unwrap();
-        assert!(Unfinished::folder(&path).err().unwrap().to_string().contains("theirs: this folder cannot be made: "));
-        assert!(path.exists());
         std::fs::write(path.join("a"), "x").unwrap();
         drop(Unfinished::if_empty(&path).unwrap());
         assert!(path.join("a").exists());
@@ -188,11 +198,11 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         std::fs::create_dir_all(at("out/test/good")).unwrap();
         ["out/test/good/a", "out/b", "c", "d"].iter().for_each(|name| std::fs::write(at(name), "x").unwrap());
-        let kinds = [("out", Kind::Empty), ("out/./test", Kind::Filled), ("out/b", Kind::File), ("c", Kind::File)];
+        let kinds = [("out", Kind::Empty), ("out/./test", Kind::Hidden), ("out/b", Kind::File), ("c", Kind::File)];
         let mut list = List::from(kinds.map(|(name, kind)| (at(name), kind)));
         // Another path of a folder in `out`, which sorts before `out`.
         std::fs::create_dir(at("out/good")).unwrap();
-        list.insert(folder.path().join("a/../out/good"), Kind::Filled);
+        list.insert(folder.path().join("a/../out/good"), Kind::Hidden);
         std::fs::create_dir(at("a")).unwrap();
         remove_all(&list);
         std::fs::remove_dir(at("a")).unwrap();

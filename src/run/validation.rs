@@ -37,11 +37,11 @@ pub fn validate_detector<B: Backend>(
     name: &str,
     out: &Path,
 ) -> Result<ValidationReport> {
-    write_validation_set_for(out, held_out, VALIDATION_SEED, |defects| {
-        let category = Category { name: name.to_owned(), ..Category::open(out)? };
+    write_validation_set_for(out, held_out, VALIDATION_SEED, |draft, defects| {
+        let category = Category { name: name.to_owned(), ..Category::open(draft)? };
         check_validation_maps(&category)?;
         let report = evaluate_validation_set(detector, held_out, &category)?;
-        report.write(out).map(|()| ValidationReport { report, defects })
+        report.write(draft).map(|()| ValidationReport { report, defects })
     })
 }
 

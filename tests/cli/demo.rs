@@ -18,7 +18,10 @@ fn a_short_demo_writes_all_files_and_never_overwrites_them() {
         assert!(page[at..].starts_with("src=\"data:image/png;base64,"), "the page needs another file");
     }
     for (command, reason) in [
-        ("demo --out demo --steps 3", "already holds a demo or a run"),
+        (
+            "demo --out demo --steps 3",
+            "already holds a demo; choose another folder with --out, or pass --overwrite to replace it",
+        ),
         ("demo --out demo --steps 0 --overwrite", "train.steps"),
         ("demo --out demo --seed 99999999999999999999", "seed"),
     ] {

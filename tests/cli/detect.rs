@@ -157,6 +157,31 @@ fn one_bad_image_does_not_stop_the_others() {
 }
 
 #[test]
+fn two_equal_commands_may_write_the_same_files_at_once() {
+    let scratch = Scratch::new();
+    let image = scratch.read("cloth/test/bend/000.png");
+    (0..40).for_each(|number| scratch.write(format!("many/{number:02}.png"), &image));
+    for command in [
+        "detect --model run/model.safetensors --threads 1 --out found many",
+        "evaluate --model run/model.safetensors --threads 1 --data cloth --out found --maps maps",
+    ] {
+        let start = |_| {
+            let mut start = orthoscope();
+            start.current_dir(scratch.path("")).args(command.split_whitespace());
+            start.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap()
+        };
+        for child in [0, 1, 2].map(start) {
+            let ran = told(child.wait_with_output().unwrap());
+            assert_eq!(ran.code, 0, "{command}: {}", ran.err);
+        }
+        // Both are known as those of the command.
+        scratch.succeeds(command);
+        assert!(scratch.names("found").iter().all(|name| !name.ends_with(".part")));
+        std::fs::remove_dir_all(scratch.path("found")).unwrap();
+    }
+}
+
+#[test]
 fn results_are_not_read_as_images() {
     let scratch = Scratch::new();
     let message = scratch.refuses("detect --model run/model.safetensors --out cloth/test/good cloth/test/good");

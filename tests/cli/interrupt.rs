@@ -244,7 +244,7 @@ fn every_command_ends_in_order() {
         ),
         ("data generate --out made --family wood --train 900", "made", NOTHING_MORE, "made", None),
         ("demo --out begun", "begun", NOTHING_MORE, "begun", Some(&[])),
-        ("data validation --data cloth --config slow.toml --out set", "set/ground_truth", NOTHING_MORE, "set", None),
+        ("data validation --data cloth --config slow.toml --out set", "set", NOTHING_MORE, "set", None),
         (
             "train --config slow.toml --data cloth --steps 1 --out trained",
             "trained/checkpoint.safetensors",
@@ -293,7 +293,7 @@ fn an_interrupted_validation_is_not_in_the_way_of_the_next() {
     (0..100).for_each(|number| scratch.write(format!("cloth/train/good/1{number:03}.png"), &image));
     scratch.succeeds("train --config c.toml --data cloth --out own");
     let command = "validate --model own/model.safetensors --data cloth --out new";
-    let ran = interrupted_when(&scratch, command, || scratch.path("new/ground_truth").exists());
+    let ran = interrupted_when(&scratch, command, || scratch.path("new").exists());
     assert_eq!((ran.code, ran.out.as_str()), (130, ""), "{}", ran.err);
     assert!(ran.err.ends_with("interrupted; nothing more is written\n"), "{}", ran.err);
     assert!(!scratch.path("new").exists());
@@ -320,10 +320,15 @@ fn a_killed_demo_can_be_replaced_unless_its_config_was_changed() {
     let config = scratch.read("demo/config.toml");
     scratch.write("demo/config.toml", [&config[..], b"# mine\n"].concat());
     let ran = scratch.run("demo --out demo --steps 2 --overwrite");
-    let reason = "error: demo/config.toml: is not of the demo, or was changed since; ";
+    let reason = "error: demo/config.toml: is not of a demo, or was changed since; ";
     assert!(ran.code == 1 && ran.err.contains(reason), "{} {}", ran.code, ran.err);
     assert!(scratch.read("demo/config.toml").ends_with(b"# mine\n"));
     scratch.write("demo/config.toml", config);
+    // What its training did not write is not taken for its own.
+    scratch.write("demo/checkpoint.previous.safetensors", "mine");
+    let ran = scratch.run("demo --out demo --steps 2 --overwrite");
+    assert!(ran.code == 1 && ran.err.contains("demo/checkpoint.previous.safetensors: is not of a demo"), "{}", ran.err);
+    std::fs::remove_file(scratch.path("demo/checkpoint.previous.safetensors")).unwrap();
     scratch.succeeds("demo --out demo --steps 2 --overwrite");
     assert!(scratch.path("demo/index.html").exists());
 }

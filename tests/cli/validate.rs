@@ -81,7 +81,11 @@ fn other_images_than_those_of_the_training_are_refused() {
 #[test]
 fn training_images_in_the_place_of_held_out_ones_are_named() {
     let scratch = with_held_out(0.0);
+    // As a command that was killed while it judged.
+    scratch.write("judged/.orthoscope-Ab12xY.part/.lock", "");
+    scratch.write("judged/.orthoscope-Ab12xY.part/validation/test/good/000.png", "");
     let ran = scratch.succeeds(&format!("{VALIDATE} judged"));
+    assert_eq!(scratch.names("judged"), ["ground_truth", "metrics.json", "test"]);
     assert!(ran.out.contains("category cloth; ") && ran.out.contains("; split validation (8 good, "), "{}", ran.out);
     assert!(ran.out.contains("training images, because none is held out: 8, copies with"), "{}", ran.out);
     // What is wrong with the command is found before the images are decoded, of which none is one now.

@@ -100,6 +100,9 @@ fn images_of_a_killed_generation_go_with_the_next_one() {
     // Another process that makes images in the same folder leaves them alone.
     scratch.succeeds("data generate --family grid --size 32 --train 1 --good 1 --defects 1 --out new");
     assert_eq!(begun().len(), 1);
+    let ran = scratch.run("data generate --family wood --size 32 --out new");
+    let reason = "error: new/wood: is being made by another process; wait for its end or choose another folder\n";
+    assert!(ran.code == 1 && ran.err.ends_with(reason), "{}", ran.err);
     send(&child, "KILL");
     child.wait().unwrap();
     assert_eq!(begun().len(), 1, "it was killed before it could remove them");

@@ -34,7 +34,26 @@ fn a_run_is_never_overwritten() {
     let scratch = Scratch::new();
     let text = scratch.refuses("train --config c.toml --data cloth --out run");
     assert_eq!(text, "run: already holds a run; continue it with --resume or choose another folder");
-    assert!(scratch.refuses("demo --out run --steps 1").starts_with("run: already holds a demo or a run"));
+    let remedy = "move it away, or choose another folder with --out";
+    let reason = format!("is not of a demo, or was changed since; {remedy}");
+    for option in ["", " --overwrite"] {
+        let text = scratch.refuses(&format!("demo --out run --steps 1{option}"));
+        assert_eq!(text, format!("run/model.safetensors: {reason}"));
+        for (file, there) in [("mine/index.html", "index.html"), ("mine/data/tiles/a.png", "data/tiles/a.png")] {
+            scratch.write(file, "mine");
+            let text = scratch.refuses(&format!("demo --out mine --steps 1{option}"));
+            assert_eq!(text, format!("mine/{there}: {reason}"));
+            std::fs::remove_dir_all(scratch.path("mine")).unwrap();
+        }
+        scratch.write("mine/data", "mine");
+        let text = scratch.refuses(&format!("demo --out mine --steps 1{option}"));
+        assert_eq!(text, "mine/data: is a file; the output needs a folder here");
+        std::fs::remove_dir_all(scratch.path("mine")).unwrap();
+    }
+    // A folder of data that has no such category is not in the way.
+    scratch.write("mine/data/other/a.png", "mine");
+    scratch.succeeds("demo --out mine --steps 1");
+    assert_eq!(scratch.read("mine/data/other/a.png"), b"mine");
 }
 
 #[test]

@@ -236,15 +236,13 @@ fn a_report_replaces_only_files_of_a_report() {
 #[test]
 fn a_demo_removes_only_what_a_demo_wrote() {
     let scratch = Scratch::new();
-    let refused = scratch.refuses("demo --out run --steps 1 --overwrite");
-    assert!(refused.contains("is not of a demo, which --overwrite replaces"), "{refused}");
     scratch.succeeds("demo --out demo --steps 2");
     for (file, bytes) in [("mine/x", &b"x"[..]), ("train/good/mine.png", b"x"), ("train/good/000.png", b"x")] {
         let before =
             scratch.path(format!("demo/data/tiles/{file}")).exists().then(|| scratch.read(format!("demo/data/tiles/{file}")));
         scratch.write(format!("demo/data/tiles/{file}"), bytes);
         let refused = scratch.refuses("demo --out demo --steps 2 --overwrite");
-        assert!(refused.starts_with(&format!("demo/data/tiles/{file}: is not of the demo")), "{refused}");
+        assert!(refused.starts_with(&format!("demo/data/tiles/{file}: is not of a demo")), "{refused}");
         match before {
             Some(before) => scratch.write(format!("demo/data/tiles/{file}"), before),
             None => fs::remove_file(scratch.path(format!("demo/data/tiles/{file}"))).unwrap(),
@@ -253,8 +251,10 @@ fn a_demo_removes_only_what_a_demo_wrote() {
     for file in ["model.safetensors", "config.toml", "log.jsonl", "checkpoint.safetensors", "metrics.json", "figure.png"] {
         let ours = scratch.read(format!("demo/{file}"));
         scratch.write(format!("demo/{file}"), [&ours[..], b"\n"].concat());
-        let refused = scratch.refuses("demo --out demo --steps 2 --overwrite");
-        assert!(refused.starts_with(&format!("demo/{file}: is not of the demo, or was changed since")), "{refused}");
+        for option in ["", " --overwrite"] {
+            let refused = scratch.refuses(&format!("demo --out demo --steps 2{option}"));
+            assert!(refused.starts_with(&format!("demo/{file}: is not of a demo, or was changed since")), "{refused}");
+        }
         scratch.write(format!("demo/{file}"), ours);
     }
     scratch.succeeds("demo --out demo --steps 2 --overwrite");

@@ -27,22 +27,26 @@ impl<'a> Collector<'a> {
         Self { folder, bar, findings, rows: Vec::new(), levels: Vec::new(), is_stopped: false }
     }
 
-    /// Takes the next picture.
+    /// Takes the next picture. One whose files cannot have their names, because something was put there, is skipped.
     ///
     /// # Errors
-    /// Its files cannot be written.
+    /// Its files cannot be written for another reason.
     pub fn take(&mut self, picture: &Picture, outcome: Outcome) -> anyhow::Result<()> {
         match outcome {
-            Outcome::Failed(error) => return Err(error.into()),
+            Outcome::Failed(error) => self.skip_if_in_the_way(picture, error)?,
             Outcome::Stopped => {
                 self.is_stopped = true;
                 return Ok(());
             }
             Outcome::Found(found) => {
                 let Found { drafts, finding, levels } = *found;
-                self.folder.replace(&picture.name, drafts)?;
-                self.keep(picture, finding)?;
-                self.levels.push(levels);
+                match self.folder.replace(&picture.name, drafts) {
+                    Ok(()) => {
+                        self.keep(picture, finding)?;
+                        self.levels.push(levels);
+                    }
+                    Err(error) => self.skip_if_in_the_way(picture, error)?,
+                }
             }
             Outcome::Skipped(error) => self.skip(picture, &error)?,
         }
@@ -60,6 +64,14 @@ impl<'a> Collector<'a> {
             None => self.bar.suspend(|| say(finding.line()))?,
         }
         Ok(())
+    }
+
+    /// What is in the way of one picture is not in the way of the others. A full disk is.
+    fn skip_if_in_the_way(&mut self, picture: &Picture, error: Error) -> Result<()> {
+        match self.folder.in_the_way(&picture.name) {
+            Some(reason) => self.skip(picture, &reason),
+            None => Err(error),
+        }
     }
 
     /// A picture without results keeps none of an earlier run either.
@@ -101,9 +113,9 @@ impl<'a> Collector<'a> {
 mod tests {
     use super::*;
     use crate::detect::metrics::Score;
-    use crate::detect::{ImageScores, Regions};
+    use crate::detect::{Cutoffs, ImageScores, Regions};
     use crate::disk::Outputs;
-    use crate::report::detections::Parts;
+    use crate::report::detections::{PAGE_FILE, Parts};
 
     use super::super::inspector::Found;
 
@@ -124,13 +136,16 @@ mod tests {
         }
     }
 
+    fn picture(name: &str) -> Picture {
+        Picture { path: format!("{name}.png").into(), real: None, name: name.into() }
+    }
+
     #[test]
     fn what_is_finished_after_a_picture_that_is_not_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let (outputs, parts) = (Outputs::new(folder.path(), "detect", false).unwrap().in_haste(), Parts::new());
         let bar = ProgressBar::hidden();
         let mut collector = Collector::new(ResultFolder::new(&outputs, &parts), &bar, true);
-        let picture = |name: &str| Picture { path: format!("{name}.png").into(), real: None, name: name.into() };
         let file = |name: &str| folder.path().join(format!("{name}.json"));
         let found = |name: &str| {
             let drafts = vec![outputs.filled(&file(name), b"{}").unwrap()];
@@ -140,5 +155,34 @@ mod tests {
         outcomes.into_iter().try_for_each(|(name, outcome)| collector.take(&picture(name), outcome)).unwrap();
         assert!(collector.is_stopped && collector.rows.len() == 2);
         assert_eq!(["a", "b", "c"].map(|name| file(name).exists()), [true, false, true]);
+    }
+
+    #[test]
+    fn what_is_put_in_the_place_of_one_file_does_not_stop_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let (outputs, parts) = (Outputs::new(folder.path(), "detect", false).unwrap().in_haste(), Parts::new());
+        let bar = ProgressBar::hidden();
+        let mut collector = Collector::new(ResultFolder::new(&outputs, &parts), &bar, true);
+        let file = |name: &str| folder.path().join(format!("{name}.json"));
+        let filled = |name: &str| outputs.filled(&file(name), b"{}");
+        let found = |name: &str| Found { drafts: vec![filled(name).unwrap()], finding: finding(), levels: None };
+        let [a, c] = ["a", "c"].map(|name| Outcome::Found(Box::new(found(name))));
+        // Before its files are begun, and before they get their names.
+        ["a", "b"].iter().for_each(|name| std::fs::write(file(name), "mine").unwrap());
+        let b = Outcome::Failed(filled("b").err().unwrap());
+        [("a", a), ("b", b), ("c", c)]
+            .into_iter()
+            .try_for_each(|(name, outcome)| collector.take(&picture(name), outcome))
+            .unwrap();
+        // As on a full disk.
+        let full = Outcome::Failed(Error::write(file("d"), std::io::ErrorKind::StorageFull.into()));
+        assert!(collector.take(&picture("d"), full).is_err());
+        let is_skipped = |row: &Row| row.result.as_ref().err().is_some_and(|reason| reason.contains("did not write it"));
+        assert_eq!(collector.rows.iter().map(is_skipped).collect::<Vec<_>>(), [true, true, false]);
+        let (rows, cutoffs) = (collector.rows.clone(), Cutoffs::default());
+        let (knows_training, facts, notes) = (false, Vec::new(), Vec::new());
+        collector.finish(&Page { rows: &rows, parts: &parts, cutoffs, knows_training, facts, notes }).unwrap();
+        assert!(["a", "b"].iter().all(|name| std::fs::read(file(name)).unwrap() == b"mine") && file("c").exists());
+        assert!([TABLE_FILE, PAGE_FILE].iter().all(|name| folder.path().join(name).exists()));
     }
 }

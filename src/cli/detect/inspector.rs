@@ -23,7 +23,7 @@ pub enum Outcome {
     Found(Box<Found>),
     /// It cannot be inspected; the others can.
     Skipped(Error),
-    /// Its results cannot be written, and neither could those of the others.
+    /// Its results cannot be written, and neither could those of the others, unless something is in the way of its files alone.
     Failed(Error),
     /// It was not begun, or not finished, because of Ctrl-C.
     Stopped,

@@ -6,7 +6,7 @@ use super::page::Page;
 use super::parts::{JSON, Part, Parts};
 use super::{PAGE_FILE, TABLE_FILE, csv};
 use crate::disk::{Draft, Outputs};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The file with an ending of the picture `name`.
 pub fn file_of(out: &Path, name: &Path, ending: &str) -> PathBuf {
@@ -66,6 +66,11 @@ impl<'a> ResultFolder<'a> {
         files.extend(other_files_of(out, name, self.parts));
         self.remove_outdated()?;
         self.own(files)?.iter().try_for_each(|file| self.outputs.remove(file))
+    }
+
+    /// Why the files of the picture `name` cannot have their names, if something is in the way of one of them.
+    pub fn in_the_way(&self, name: &Path) -> Option<Error> {
+        files_of(self.outputs.folder(), name, self.parts).iter().find_map(|file| self.outputs.check(file).err())
     }
 
     /// Waits until all files are on the disk, and writes the page and the table, which thus says that the folder is complete.
