@@ -166,7 +166,7 @@ impl Written {
     }
 }
 
-fn put_there_meanwhile(path: &Path) -> Error {
+pub(super) fn put_there_meanwhile(path: &Path) -> Error {
     Error::file(path, "was put there meanwhile, and is not replaced")
 }
 

@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::atomic::put_there_meanwhile;
 use super::folder::make_folder_now;
 use super::leftovers::{hidden_folder, remove_hidden, remove_leftovers};
 use crate::error::{Error, Result};
@@ -124,7 +125,7 @@ impl Unfinished {
         let mut content = entries.collect::<io::Result<Vec<_>>>().map_err(refuse)?;
         content.sort_by_key(|path| path.is_file());
         if let Some(taken) = content.iter().map(|from| to(from)).find(|path| path.symlink_metadata().is_ok()) {
-            return Err(Error::file(taken, "was put there meanwhile, and is not replaced"));
+            return Err(put_there_meanwhile(&taken));
         }
         for (number, from) in content.iter().enumerate() {
             if let Err(error) = std::fs::rename(from, to(from)) {
