@@ -15,7 +15,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// let error = Config::parse("[train]\nsteps = 0").unwrap_err().in_file("a.toml");
 /// assert!(matches!(error.root(), Error::Config { key, .. } if key == "train.steps"));
-/// assert_eq!(error.to_string(), "a.toml: config key `train.steps`: must be 1 to 4294967295, got 0");
+/// assert_eq!(error.to_string(), "a.toml: line 2, config key `train.steps`: must be 1 to 4294967295, got 0");
 /// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -58,8 +58,10 @@ pub enum Error {
         source: Box<Error>,
     },
     /// A configuration value that cannot be used.
-    #[error("config key `{key}`: {reason}")]
+    #[error("{}config key `{key}`: {reason}", line.map_or_else(String::new, |line| format!("line {line}, ")))]
     Config {
+        /// The line of the config's text, from 1, if the value is from there.
+        line: Option<usize>,
         /// Dotted path of the key, e.g. `corruption.patches`.
         key: String,
         /// Why the value cannot be used.
@@ -150,7 +152,7 @@ impl Error {
 
     /// A configuration error for the dotted `key`.
     pub fn config(key: impl Into<String>, reason: impl fmt::Display) -> Self {
-        Self::Config { key: key.into(), reason: bounded(reason) }
+        Self::Config { line: None, key: key.into(), reason: bounded(reason) }
     }
 
     /// An argument error.

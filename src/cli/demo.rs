@@ -9,6 +9,7 @@ use crate::ops::Backend;
 use crate::run::{
     CHECKPOINT_FILE, CONFIG_FILE, Config, DEMO_FAMILY, LOG_FILE, METRICS_FILE, MODEL_FILE, MetricsFile, Outcome, PREVIOUS_FILE,
     Start, TrainingJob, check_evaluation_memory, check_own_files, demo_config, evaluate_detector, generate_demo_data,
+    parse_steps,
 };
 use crate::train::Checkpoint;
 use crate::{Error, Result};
@@ -32,7 +33,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Optimiser steps
-    #[arg(long, default_value_t = demo_config(0).train.steps)]
+    #[arg(long, default_value_t = demo_config(0).train.steps, value_parser = parse_steps)]
     steps: u64,
     /// Replace an earlier demo in the output folder
     #[arg(long)]

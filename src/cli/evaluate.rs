@@ -141,7 +141,7 @@ fn prepare<'a>(
         // They are about to be set anew, with these tiles.
         detector.settings_mut().thresholds = None;
     }
-    arguments.tiles.apply(detector)?;
+    arguments.tiles.apply(detector, listed.test.iter().map(|test| test.path.as_path()))?;
     let folder = arguments.calibrate.as_deref();
     let trained_on = trained_on(detector);
     folder.map(|folder| CalibrationImages::list(folder, listed, trained_on).map(|images| (folder, images))).transpose()

@@ -13,7 +13,7 @@ use crate::run::reproduction::{
     COSTS_FILE, Ended, Folders, Merge, PAGE_FILE, Plan, PlannedRun, Preview, REPORT_FILE, Report, Request, RunReport, Session,
     Shard, TABLES_FILE, Watcher, categories, result_files,
 };
-use crate::run::{EvaluationReport, LogEntry, MODEL_FILE, TestSet, parse_minutes};
+use crate::run::{EvaluationReport, LogEntry, MODEL_FILE, TestSet, parse_minutes, parse_steps};
 use crate::{Error, Result};
 use anyhow::bail;
 use indicatif::{HumanBytes, HumanDuration};
@@ -49,7 +49,7 @@ pub struct Arguments {
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: u64,
     /// Optimiser steps of each run; overrides the config
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_steps)]
     steps: Option<u64>,
     /// Make part I of N of the runs, I from 1 to N
     #[arg(long, value_name = "I/N")]

@@ -1,5 +1,8 @@
 //! Options for pictures that are seen in tiles.
 
+use std::path::Path;
+
+use crate::data::{read_size, stored_pixels};
 use crate::detect::{Detector, Tiling};
 use crate::ops::Backend;
 
@@ -20,11 +23,11 @@ pub struct TileOptions {
 }
 
 impl TileOptions {
-    /// Changes the tiles of a detector, and says on standard error what that changes in its results.
+    /// Changes the tiles of a detector, and says on standard error what that changes in its results for these pictures.
     ///
     /// # Errors
     /// Tiles that do not fit the network or its working resolution.
-    pub fn apply(&self, detector: &mut Detector<impl Backend>) -> Result<()> {
+    pub fn apply<'a>(&self, detector: &mut Detector<impl Backend>, pictures: impl IntoIterator<Item = &'a Path>) -> Result<()> {
         let before = detector.tiling();
         let detection = &mut detector.settings_mut().detection;
         if let Some(tile) = self.tile {
@@ -43,7 +46,7 @@ impl TileOptions {
         if self.tile.is_none() && self.overlap.is_none() {
             return Ok(());
         }
-        self.explain(now.as_ref(), detector);
+        self.explain(now.as_ref(), detector, pictures);
         if detector.settings().thresholds.is_some() && before.is_ok_and(|before| !Tiling::agree(before.as_ref(), now.as_ref())) {
             note(
                 "warning: the model's thresholds were set on pictures that were divided in another way, and may not fit these tiles; `evaluate \
@@ -53,18 +56,15 @@ impl TileOptions {
         Ok(())
     }
 
-    fn explain(&self, now: Option<&Tiling>, detector: &Detector<impl Backend>) {
+    fn explain<'a>(&self, now: Option<&Tiling>, detector: &Detector<impl Backend>, pictures: impl IntoIterator<Item = &'a Path>) {
         let Some(tiling) = now else { return };
-        if !tiling.is_exact() {
-            let (exact, least) = (tiling.exact_overlap(), tiling.exact_tile());
-            let way = match tiling.tile >= least {
-                true => format!("--overlap {exact}"),
-                false => format!("--tile {least} (overlap {exact} px)"),
-            };
+        if !tiling.is_exact()
+            && let Some(way) = way_to_exact(tiling, longest_side(pictures, detector))
+        {
             note(format_args!(
-                "Tiles of {} px overlap by {} px, and are blended there, so the result depends on them. {way} gives that of the whole picture, and so \
-                 does --tile 0; both need more memory or time. Where that is too much, a larger --overlap helps: 64 px where 360 were needed changed \
-                 the maps of one model by at most 1.7 % of their largest value, no overlap by 24 %. Thresholds must be set with the same tiles.",
+                "Tiles of {} px overlap by {} px, and are blended there, so the result depends on them. {way} Where that is too much, a larger \
+                 --overlap helps: 64 px where 360 were needed changed the maps of one model by at most 1.7 % of their largest value, no overlap by \
+                 24 %. Thresholds must be set with the same tiles.",
                 tiling.tile, tiling.overlap
             ));
         }
@@ -76,5 +76,33 @@ impl TileOptions {
                  and see something in these tiles"
             ));
         }
+    }
+}
+
+/// The longest side of these pictures at working resolution. Those that are seen in strips have no limit, and those that cannot
+/// be read do not count.
+fn longest_side<'a>(pictures: impl IntoIterator<Item = &'a Path>, detector: &Detector<impl Backend>) -> usize {
+    let longest = |path: &Path| match read_size(path) {
+        Ok([height, width]) => {
+            let (height, width) = detector.settings().preparation.working_size(height as usize, width as usize);
+            height.max(width)
+        }
+        Err(_) if stored_pixels(path).is_ok_and(|pixels| pixels > 0) => usize::MAX,
+        Err(_) => 0,
+    };
+    pictures.into_iter().map(longest).max().unwrap_or_default()
+}
+
+/// How pictures with this longest side get the result of the whole picture; none if they are no larger than a tile, so that they
+/// have it.
+fn way_to_exact(tiling: &Tiling, longest: usize) -> Option<String> {
+    let (exact, least) = (tiling.exact_overlap(), tiling.exact_tile());
+    let whole = "gives that of the whole picture";
+    match tiling.tile {
+        tile if tile >= longest => None,
+        tile if tile >= least => Some(format!("--overlap {exact} {whole}, and so does --tile 0; both need more memory or time.")),
+        // A tile that holds the picture would be none.
+        _ if least >= longest => Some(format!("--tile 0 {whole}, but needs more memory.")),
+        _ => Some(format!("--tile {least} (overlap {exact} px) {whole}, and so does --tile 0; both need more memory or time.")),
     }
 }

@@ -12,7 +12,7 @@ use crate::{Error, Result};
 
 use crate::run::{
     Accepted, CONFIG_FILE, Config, Log, MODEL_FILE, Outcome, Start, TrainingJob, check_own_files, check_training_memory,
-    free_memory, parse_minutes, settings_of_checkpoint, steps_now,
+    free_memory, parse_minutes, parse_steps, settings_of_checkpoint, steps_now,
 };
 use anyhow::anyhow;
 
@@ -45,7 +45,7 @@ pub struct Arguments {
     textures: Option<PathBuf>,
     /// Optimiser steps; overrides the config. With --resume and more steps than the run had, lengthens it: the learning rate then
     /// follows the schedule of all N steps from there on
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_steps)]
     steps: Option<u64>,
     /// Choose the steps so that the training takes this time on this machine, by timing a few steps; a resumed run keeps its
     /// steps

@@ -5,7 +5,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::listing::{Listing, shown};
-use super::masks::{Key, key, pair};
+use super::masks::{Key, key, names, pair};
+use super::output_names::output_names;
 use super::test_image::TestImage;
 use crate::error::{Error, Result};
 
@@ -14,7 +15,7 @@ struct Found {
     place: PathBuf,
     path: PathBuf,
     /// What the names of its masks are compared with; none if it can have no mask.
-    key: Option<Key>,
+    names: BTreeSet<Key>,
 }
 
 /// Test images that were found, of all kinds.
@@ -26,41 +27,64 @@ impl Kinds {
     pub(super) fn add_kind(&mut self, kind: &OsStr, folder: &Path, listing: &Listing) {
         for path in &listing.images {
             let place = Path::new(kind).join(below(path, folder));
-            self.0.push(Found { key: Some(key(&place)), place, path: path.clone() });
+            self.0.push(Found { names: names(&place), place, path: path.clone() });
         }
     }
 
     /// Adds an image that is called `place`, and whose masks have the name of `relative`, if it has any.
     pub(super) fn add(&mut self, place: PathBuf, path: PathBuf, relative: Option<&Path>) {
-        self.0.push(Found { place, path, key: relative.map(key) });
+        self.0.push(Found { place, path, names: relative.map(names).unwrap_or_default() });
     }
 
     /// The test images with their masks, sorted by kind and name, and the masks that belong to no image.
     ///
     /// # Errors
-    /// Two images with the same name, which may have different extensions.
+    /// Two images with the same name; a mask that two images could have, because they differ in their extensions only.
     pub(super) fn with_masks(mut self, masks: Vec<(Key, PathBuf)>) -> Result<(Vec<TestImage>, Vec<PathBuf>)> {
-        self.0.sort_by_cached_key(|found| (found.place.with_extension(""), found.path.clone()));
+        self.0.sort_by_cached_key(|found| (found.place.with_extension(""), found.place.clone(), found.path.clone()));
         self.check_names()?;
-        let keys: BTreeSet<Key> = self.0.iter().filter_map(|found| found.key.clone()).collect();
-        let (mut paired, others) = pair(&keys, masks);
-        let image = |found: Found| test_image(found, &mut paired);
-        Ok((self.0.into_iter().map(image).collect(), others))
+        let (masks, others) = self.paired(masks)?;
+        let places: Vec<PathBuf> = self.0.iter().map(|found| found.place.clone()).collect();
+        let images = self.0.into_iter().zip(output_names(&places)).zip(masks);
+        Ok((images.map(|((found, output_name), masks)| test_image(found, output_name, masks)).collect(), others))
+    }
+
+    /// The masks of each image, and those that belong to none.
+    fn paired(&self, masks: Vec<(Key, PathBuf)>) -> Result<(Vec<Vec<PathBuf>>, Vec<PathBuf>)> {
+        let mut named: BTreeMap<Key, Vec<usize>> = BTreeMap::new();
+        for (number, found) in self.0.iter().enumerate() {
+            found.names.iter().for_each(|name| named.entry(name.clone()).or_default().push(number));
+        }
+        let (found, others) = pair(&named, masks);
+        let mut paired = vec![Vec::new(); self.0.len()];
+        for (name, masks) in found {
+            match named[&name][..] {
+                [first, second, ..] => return Err(ambiguous(&masks[0], &self.0[first].path, &self.0[second].path)),
+                _ => named[&name].iter().for_each(|&only| paired[only].extend(masks.iter().cloned())),
+            }
+        }
+        Ok((paired, others))
     }
 
     fn check_names(&self) -> Result<()> {
-        let same = self.0.windows(2).find(|pair| pair[0].place.with_extension("") == pair[1].place.with_extension(""));
-        let Some([_, second]) = same else { return Ok(()) };
-        let name = shown(second.place.with_extension("").as_os_str());
-        let reason = format!("`{name}` is also the name of another test image; names must differ in more than their extension");
-        Err(Error::file(&second.path, reason))
+        let same = self.0.windows(2).find(|pair| pair[0].place == pair[1].place);
+        let Some([first, second]) = same else { return Ok(()) };
+        let (name, first) = (shown(second.place.as_os_str()), first.path.display());
+        Err(Error::file(&second.path, format!("is called `{name}` in results, and so is {first}; rename one of them")))
     }
 }
 
-fn test_image(found: Found, paired: &mut BTreeMap<Key, Vec<PathBuf>>) -> TestImage {
+/// The error of a mask that either of two images could have.
+fn ambiguous(mask: &Path, first: &Path, second: &Path) -> Error {
+    let name = shown(first.file_name().unwrap_or_default());
+    let (first, second) = (first.display(), second.display());
+    let remedy = format!("put the whole name of its image into its own, as in {name}_mask.png");
+    Error::file(mask, format!("may be the mask of {first} or of {second}; {remedy}"))
+}
+
+fn test_image(found: Found, output_name: PathBuf, masks: Vec<PathBuf>) -> TestImage {
     let kind = found.place.components().next().map(|part| shown(part.as_os_str())).unwrap_or_default();
-    let masks = found.key.and_then(|key| paired.remove(&key)).unwrap_or_default();
-    TestImage { path: found.path, defect: kind, masks, place: found.place }
+    TestImage { path: found.path, defect: kind, masks, place: found.place, output_name }
 }
 
 /// The files of a listing of masks with their keys below `folder`, which is called `name`.

@@ -13,8 +13,14 @@ pub(super) fn key(relative: &Path) -> Key {
     stem.components().map(|part| part.as_os_str().as_encoded_bytes()).collect::<Vec<_>>().join(&b'/')
 }
 
-/// Gives every mask to its image: the masks of each image in the order of the list, and those that belong to none.
-pub(super) fn pair(images: &BTreeSet<Key>, masks: Vec<(Key, PathBuf)>) -> (BTreeMap<Key, Vec<PathBuf>>, Vec<PathBuf>) {
+/// The names that an image has for its masks: its key, and the same with its extension.
+pub(super) fn names(relative: &Path) -> BTreeSet<Key> {
+    let extension = relative.extension().map(|extension| [b".", extension.as_encoded_bytes()].concat());
+    [key(relative), [key(relative), extension.unwrap_or_default()].concat()].into()
+}
+
+/// Gives every mask to the name that it is for: the masks of each name in the order of the list, and those that are for none.
+pub(super) fn pair<T>(images: &BTreeMap<Key, T>, masks: Vec<(Key, PathBuf)>) -> (BTreeMap<Key, Vec<PathBuf>>, Vec<PathBuf>) {
     let (mut paired, mut others): (BTreeMap<Key, Vec<PathBuf>>, _) = (BTreeMap::new(), Vec::new());
     for (key, path) in masks {
         match owner(&key, images) {
@@ -27,11 +33,11 @@ pub(super) fn pair(images: &BTreeSet<Key>, masks: Vec<(Key, PathBuf)>) -> (BTree
 
 /// The image `a` of a mask `a`, `a_mask`, `a_1`, `a_mask_1` or `a/anything`, that with the longest name: if there is an image
 /// `a_1`, the mask `a_1` is its own.
-fn owner<'a>(mask: &'a [u8], images: &BTreeSet<Key>) -> Option<&'a [u8]> {
+fn owner<'a, T>(mask: &'a [u8], images: &BTreeMap<Key, T>) -> Option<&'a [u8]> {
     let unnumbered = without_number(mask);
     let names = [Some(mask), without_suffix(mask), unnumbered, unnumbered.and_then(without_suffix)];
     let folders = (0..mask.len()).rev().filter(|&at| mask[at] == b'/').map(|at| &mask[..at]);
-    names.into_iter().flatten().chain(folders).find(|name| images.contains(*name))
+    names.into_iter().flatten().chain(folders).find(|name| images.contains_key(*name))
 }
 
 fn without_suffix(name: &[u8]) -> Option<&[u8]> {
@@ -50,7 +56,8 @@ mod tests {
 
     #[test]
     fn a_mask_belongs_to_the_image_that_its_path_names_most_closely() {
-        let images: BTreeSet<Key> = ["a", "a_1", "k/b", "k/b_mask", "k/c.d"].map(|name| name.as_bytes().to_owned()).into();
+        let images = ["a", "a_1", "k/b", "k/b_mask", "k/c.d"].map(|name| (name.as_bytes().to_owned(), ()));
+        let images: BTreeMap<Key, ()> = images.into();
         for (mask, image) in [
             ("a.png", Some("a")),
             ("a_mask.PNG", Some("a")),
@@ -77,6 +84,7 @@ mod tests {
             let key = key(Path::new(mask));
             assert_eq!(owner(&key, &images).map(<[u8]>::to_owned), image.map(|name| name.as_bytes().to_owned()), "{mask}");
         }
+        assert_eq!(names(Path::new("k/c.d.png")), [&b"k/c.d"[..], b"k/c.d.png"].map(<[u8]>::to_owned).into());
         let masks = ["a_mask.png", "x.png", "a_2.png"].map(|name| (key(Path::new(name)), PathBuf::from(name)));
         let (paired, others) = pair(&images, masks.into());
         assert_eq!(paired[b"a".as_slice()], ["a_mask.png", "a_2.png"].map(PathBuf::from));

@@ -121,7 +121,8 @@ impl Preparation {
         resize(image, height, width)
     }
 
-    fn working_size(&self, height: usize, width: usize) -> (usize, usize) {
+    /// Height and width of a picture at working resolution.
+    pub fn working_size(&self, height: usize, width: usize) -> (usize, usize) {
         match (self.fit, self.shorter_side) {
             (Fit::Stretch, _) => (self.size, self.size),
             (Fit::Crop, 0) | (Fit::Native, _) => (height, width),

@@ -24,8 +24,11 @@ pub struct TestImage {
     /// which must be black.
     pub masks: Vec<PathBuf>,
     /// The name of the image in outputs, as a path: the folder of its kind, subfolders and file, `hole/camera1/000.png`. No two
-    /// images of a test set have the same one, also without extension.
+    /// images of a test set have the same one.
     pub place: PathBuf,
+    /// What the names of files about the image begin with: [`TestImage::place`] without extension, unless another test image needs
+    /// that name ([`output_names`](super::output_names)).
+    pub output_name: PathBuf,
 }
 
 impl TestImage {
@@ -51,13 +54,12 @@ impl TestImage {
         shown(parts.as_path().as_os_str())
     }
 
-    /// The path of a file about the image in a folder of outputs: [`TestImage::place`] below it with `ending` in place of the
-    /// extension.
+    /// The path of a file about the image in a folder of outputs: [`TestImage::output_name`] below it, and `ending`.
     pub fn output(&self, folder: &Path, ending: &str) -> PathBuf {
         // Not with_extension, which would cut a name such as `a.b`.
-        let mut name = self.place.file_stem().unwrap_or_default().to_owned();
-        name.push(ending);
-        folder.join(self.place.with_file_name(name))
+        let mut path = folder.join(&self.output_name).into_os_string();
+        path.push(ending);
+        path.into()
     }
 
     /// Whether the image is normal.

@@ -1,13 +1,13 @@
 //! Runs side by side: tables for a terminal, and a page with their curves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::curves::curves;
 use super::document::{document, header};
 use super::html::escape;
 use super::table::{Column, Screen, Table};
-use crate::data::shown;
+use crate::data::{GOOD, shown};
 use crate::detect::ObservedRate;
 use crate::error::Result;
 use crate::run::{CONFIG_FILE, ComparedRun, METRICS_FILE, MODEL_FILE, RunResults, differing_keys};
@@ -21,12 +21,19 @@ const DIFFERING_KEYS: &str = "Keys of the config that differ";
 /// Stands for what a run does not have.
 const NONE: &str = "–";
 
-/// What is said of intervals, and of numbers without one.
-const NOTES: [&str; 2] = [
-    "Intervals hold 95 %, over images like those of the test set: of an AUROC by DeLong's method, of rates by Clopper and Pearson. They say nothing about \
-     other seeds. An AUROC of 1 has none, and pixel AUROC and AU-PRO have none, because metrics.json has no maps.",
-    "A difference is of the image AUROCs on the same images, which its interval takes into account.",
-];
+/// The title of the table of differences.
+const DIFFERENCES: &str = "Difference of the image AUROCs";
+/// Stands between the ends of an interval, and nowhere else in a table.
+const TO: &str = " to ";
+
+/// What is said where there are intervals.
+const INTERVALS: &str = "Intervals hold 95 %, over images like those of the test set: of an AUROC by DeLong's method, of rates by Clopper and Pearson. \
+    They say nothing about other seeds.";
+/// What is said of metrics without an interval.
+const WITHOUT_INTERVAL: &str =
+    "An AUROC of 1 has no interval, and pixel AUROC and AU-PRO have none, because metrics.json has no maps.";
+/// What is said where a difference has an interval.
+const OF_DIFFERENCES: &str = "A difference is of the image AUROCs on the same images, which its interval takes into account.";
 
 /// Rows of text with a heading: the one form of all tables, in a terminal and on the page.
 #[derive(Default)]
@@ -67,8 +74,7 @@ impl<'a> Comparison<'a> {
 
     /// What the numbers mean, and what cannot be compared.
     pub fn sentences(&self) -> Vec<String> {
-        let has_results = self.runs.iter().any(|run| run.results.is_some());
-        let mut sentences: Vec<String> = if has_results { NOTES.map(str::to_owned).into() } else { Vec::new() };
+        let mut sentences: Vec<String> = self.about_intervals().map(str::to_owned).collect();
         sentences.extend(same_folders(self.runs));
         sentences.extend(self.equal_configs());
         sentences.extend(lacking_results(self.runs));
@@ -78,6 +84,20 @@ impl<'a> Comparison<'a> {
             "The protocols of the results differ, so their numbers must not be compared without a thought: see `protocol` in each metrics.json.".to_owned()
         }));
         sentences
+    }
+
+    /// What is said of the intervals that the tables have, and of metrics without one.
+    fn about_intervals(&self) -> impl Iterator<Item = &'static str> {
+        let has_interval = |table: &Rows| table.rows.iter().flatten().any(|cell| cell.contains(TO));
+        let with_interval = || self.tables.iter().filter(|table| table.title != DIFFERING_KEYS && has_interval(table));
+        let has_metric = |own: &RunResults| own.image_auroc.or(own.pixel_auroc).is_some();
+        [
+            (with_interval().next().is_some(), INTERVALS),
+            (self.runs.iter().filter_map(|run| run.results.as_ref()).any(has_metric), WITHOUT_INTERVAL),
+            (with_interval().any(|table| table.title == DIFFERENCES), OF_DIFFERENCES),
+        ]
+        .into_iter()
+        .filter_map(|(applies, sentence)| applies.then_some(sentence))
     }
 
     /// The runs whose configs have the same values, if these are all runs with a config and more than one.
@@ -97,6 +117,7 @@ impl<'a> Comparison<'a> {
         let list: String = self.legend().iter().map(|line| format!("<li>{}</li>\n", escape(line))).collect();
         let tables: String = self.tables.iter().map(html).collect();
         let notes: String = self.sentences().iter().map(|text| format!("<p>{}</p>\n", escape(text))).collect();
+        let notes = if notes.is_empty() { notes } else { format!("<section class=\"notes\">\n{notes}</section>\n") };
         let names: Vec<&str> = self.runs.iter().map(|run| name(&run.folder)).collect();
         let title = names.join(", ");
         let body = format!(
@@ -114,7 +135,7 @@ impl<'a> Comparison<'a> {
             let series: Vec<Series> = own.filter(|series| !series.points.is_empty()).collect();
             (!series.is_empty()).then(|| Chart { x: AxisSpec::linear("step"), y, series })
         };
-        let losses = chart(AxisSpec::log("training loss"), |run| &run.losses).map(|chart| ("Training loss", chart));
+        let losses = chart(AxisSpec::log("loss"), |run| &run.losses).map(|chart| ("Training", chart));
         let scores = chart(AxisSpec::linear("image AUROC on held-out images with drawn defects"), |run| &run.validations);
         losses.into_iter().chain(scores.map(|chart| ("Validation", chart))).collect()
     }
@@ -125,7 +146,8 @@ const STYLE: &str = include_str!("comparison.css");
 
 fn html(table: &Rows) -> String {
     let cells = |tag: &str, cells: &[String]| {
-        let cell = |text: &String| format!("<{tag}>{}</{tag}>", escape(text));
+        // A difference of two letters stays in one line, also on a phone.
+        let cell = |text: &String| format!("<{tag}>{}</{tag}>", escape(text).replace(" − ", "\u{a0}−\u{a0}"));
         format!("<tr>{}</tr>\n", cells.iter().map(cell).collect::<String>())
     };
     let rows: String = table.rows.iter().map(|row| cells("td", row)).collect();
@@ -221,16 +243,28 @@ fn differences(runs: &[ComparedRun]) -> Rows {
             None => "not defined".to_owned(),
             Some((auroc, of_base)) => match own.placed().zip(base.placed()).map(|(own, base)| own.difference(&base)) {
                 Some(Some((difference, [low, high]))) => format!("{difference:+.4} ({low:+.4} to {high:+.4})"),
-                Some(None) => format!("{:+.4}", auroc - of_base),
+                Some(None) => format!("{:+.4} (no interval: {})", auroc - of_base, without_interval(own, base)),
                 None => "unknown: no score in the file gives its AUROC".to_owned(),
             },
         };
         Some(vec![format!("{letter} − {base_letter}"), found])
     };
     Rows {
-        title: "Difference of the image AUROCs",
+        title: DIFFERENCES,
         headings: ["runs", "difference"].map(str::to_owned).into(),
         rows: with_results.filter_map(row).collect(),
+    }
+}
+
+/// Why a difference has no interval.
+fn without_interval(own: &RunResults, base: &RunResults) -> &'static str {
+    let digest = |results: &RunResults| results.weights.as_ref().map(|weights| weights.digest.clone());
+    let good = own.images.iter().filter(|image| image.kind == GOOD).count();
+    match good.min(own.images.len() - good) {
+        _ if digest(own).is_some() && digest(own) == digest(base) => "the same weights",
+        0 | 1 => "a single good image or a single defect",
+        _ if own.image_auroc == base.image_auroc => "both rank the images alike",
+        _ => "it is equal for all images",
     }
 }
 
@@ -285,15 +319,17 @@ fn configs(runs: &[ComparedRun]) -> Result<Rows> {
 }
 
 /// Whether two runs have results by different protocols, apart from what belongs to the run itself: everything up to the scores
-/// of images.
+/// of images. The resolution of pixel metrics counts between runs that have some.
 fn protocols_differ(runs: &[ComparedRun]) -> bool {
-    let head = |run: &ComparedRun| {
-        let protocol = &run.results.as_ref()?.protocol;
-        let parts: Vec<&str> = protocol.split("; ").take_while(|part| !part.starts_with("image score")).collect();
-        Some(parts.join("; "))
-    };
-    let heads: Vec<String> = runs.iter().filter_map(head).collect();
-    heads.iter().any(|own| *own != heads[0])
+    let (mut heads, mut resolutions) = (BTreeSet::new(), BTreeSet::new());
+    for own in runs.iter().filter_map(|run| run.results.as_ref()) {
+        let parts = own.protocol.split("; ").take_while(|part| !part.starts_with("image score"));
+        let is_of_pixels = |part: &&str| part.trim_start_matches("no ").starts_with("pixel metrics");
+        let (of_pixels, head): (Vec<&str>, Vec<&str>) = parts.partition(is_of_pixels);
+        heads.insert(head);
+        resolutions.extend(own.pixel_auroc.map(|_| of_pixels));
+    }
+    heads.len() > 1 || resolutions.len() > 1
 }
 
 #[cfg(test)]
@@ -339,5 +375,52 @@ mod tests {
             assert_eq!(differences(&runs).rows, [["B − A", "not defined"]]);
         }
         assert!(differences(&[with(), with()]).rows[0][1].starts_with("unknown"));
+    }
+
+    /// A run of these scores with image AUROC `auroc`, of two good images and two defects unless some are left out.
+    fn scored(auroc: f64, scores: &[f64], protocol: &str) -> ComparedRun {
+        let kinds = [GOOD, "hole", "hole", GOOD];
+        let image = |(number, score): (usize, &f64)| {
+            format!(r#"{{"path": "{number}", "kind": "{}", "score_max": {score}, "score_sum": 0}}"#, kinds[number])
+        };
+        let images = scores.iter().enumerate().map(image).collect::<Vec<_>>().join(", ");
+        let text = format!(r#"{{"image_auroc": {auroc}, "protocol": "{protocol}", "images": [{images}]}}"#);
+        ComparedRun {
+            folder: "run".into(),
+            config: None,
+            losses: Vec::new(),
+            validations: Vec::new(),
+            results: Some(serde_json::from_str(&text).unwrap()),
+            weights: None,
+        }
+    }
+
+    #[test]
+    fn a_difference_without_an_interval_says_why_and_is_not_explained() {
+        let mixed = || scored(0.75, &[1.0, 2.0, 4.0, 3.0], "");
+        let found = |runs: [ComparedRun; 2]| {
+            let explained = Comparison::new(&runs).unwrap().sentences().iter().any(|text| text == OF_DIFFERENCES);
+            (differences(&runs).rows[0][1].clone(), explained)
+        };
+        assert_eq!(found([mixed(), mixed()]), ("+0.0000 (no interval: both rank the images alike)".to_owned(), false));
+        let single = |auroc, good| scored(auroc, &[good, 2.0], "");
+        let words = "+1.0000 (no interval: a single good image or a single defect)".to_owned();
+        assert_eq!(found([single(0.0, 3.0), single(1.0, 1.0)]), (words, false));
+        let (words, explained) = found([mixed(), scored(1.0, &[1.0, 3.0, 4.0, 2.0], "")]);
+        assert!(words.starts_with("+0.2500 (-") && words.contains(TO) && explained, "{words}");
+    }
+
+    #[test]
+    fn the_resolution_of_pixel_metrics_counts_where_there_are_some() {
+        let run = |part: &str, pixel_auroc| {
+            let mut own = scored(0.75, &[1.0, 2.0, 4.0, 3.0], &format!("category a; {part}; split test; image score max"));
+            own.results.as_mut().unwrap().pixel_auroc = pixel_auroc;
+            own
+        };
+        let native = |value| run("pixel metrics at native resolution", value);
+        let (none, coarse) = (|| run("no pixel metrics", None), || run("pixel metrics at 16x16 resolution", Some(0.9)));
+        assert!(!protocols_differ(&[native(Some(0.9)), none(), native(None)]));
+        assert!(!protocols_differ(&[coarse(), native(None)]));
+        assert!(protocols_differ(&[native(Some(0.9)), none(), coarse()]));
     }
 }

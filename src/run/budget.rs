@@ -55,14 +55,25 @@ pub fn steps_within(budget: Duration, step_times: &[Duration]) -> Result<u64> {
     Ok(steps.min(MAX_STEPS) as u64)
 }
 
-/// A budget in minutes, above 0.
+/// Most minutes of a budget, some 1900 years: more than any training takes, and far less than what a duration holds.
+const MAX_MINUTES: f64 = 1e9;
+
+/// A budget in minutes, above 0 and at most 1e9.
 ///
 /// # Errors
-/// Text that is no such number, or a time that is too long for a duration.
+/// Text that is no such number.
 pub fn parse_minutes(text: &str) -> Result<Duration> {
-    let minutes = text.parse::<f64>().ok().filter(|minutes| *minutes > 0.0);
+    let minutes = text.parse::<f64>().ok().filter(|minutes| *minutes > 0.0 && *minutes <= MAX_MINUTES);
     let duration = minutes.and_then(|minutes| Duration::try_from_secs_f64(60.0 * minutes).ok());
-    duration.ok_or_else(|| Error::argument(format!("a budget is a number of minutes above 0, got `{text}`")))
+    duration.ok_or_else(|| Error::argument(format!("a number of minutes above 0 and at most {MAX_MINUTES} is needed")))
+}
+
+/// A number of optimiser steps as an option. Whether it is in the range of `train.steps` is checked with the config.
+///
+/// # Errors
+/// Text that is no whole number, or a number that is far too large.
+pub fn parse_steps(text: &str) -> Result<u64> {
+    text.parse().map_err(|_| Error::argument(format!("a whole number from 1 to {MAX_STEPS} is needed")))
 }
 
 #[cfg(test)]
@@ -83,7 +94,8 @@ mod tests {
     #[test]
     fn budgets_are_minutes_above_zero() {
         assert_eq!(parse_minutes("1.5").unwrap(), Duration::from_secs(90));
-        for text in ["0", "-1", "NaN", "inf", "1e300", "x", ""] {
+        assert_eq!(parse_minutes("1e9").unwrap(), Duration::from_secs(60_000_000_000));
+        for text in ["0", "-1", "NaN", "inf", "1e19", "1e300", "x", ""] {
             assert!(parse_minutes(text).is_err(), "{text}");
         }
     }

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::config_text::{Fault, Misfit, QUOTED, first_misfit, in_line, line_of};
 use super::keys;
+use super::large_numbers::too_large;
 use super::wrong_values::in_plain_words;
 use crate::data::corruption::CorruptionConfig;
 use crate::data::{AugmentConfig, Fit, Preparation};
@@ -122,10 +124,15 @@ impl Config {
             keys::merge(&mut merged, text.parse().map_err(|error| bad_toml(text, &error).in_file(path))?);
         }
         let text = toml::to_string(&merged).map_err(|error| Error::format(error.to_string()))?;
-        Self::parse(&text).map_err(|error| match layers.last() {
+        let in_last = |error: Error| match layers.last() {
             Some((path, _)) => error.in_file(path),
             None => error,
-        })
+        };
+        let (own, notice) = Self::read_keys(&text).map_err(in_last)?;
+        notice.iter().for_each(|notice| log::warn!("{notice}"));
+        // The lines of the merged text are in no file.
+        own.validate().map_err(in_last)?;
+        Ok(own)
     }
 
     /// Every key whose value differs, as `train.steps is 4 in the first config and 5 in the second`, with these names of the
@@ -176,11 +183,20 @@ impl Config {
     /// The config, and a notice about renamed keys.
     pub(super) fn parse_with_notice(text: &str) -> Result<(Self, Option<String>)> {
         let (own, notice) = Self::read_keys(text)?;
-        own.validate().map(|()| (own, notice))
+        own.validate().map_err(|error| with_line(text, error))?;
+        Ok((own, notice))
     }
 
     /// The same without a check of ranges.
     fn read_keys(text: &str) -> Result<(Self, Option<String>)> {
+        match first_misfit(text) {
+            Some(misfit) => Err(refused(text, &misfit)),
+            None => Self::read_known(text),
+        }
+    }
+
+    /// The same from a text without values that no key can have.
+    fn read_known(text: &str) -> Result<(Self, Option<String>)> {
         let invalid = |error: toml::de::Error| bad_toml(text, &error);
         let notice = keys::check_old_keys(&text.parse().map_err(invalid)?)?;
         let mut unknown = Vec::new();
@@ -188,7 +204,8 @@ impl Config {
         let own: Self = serde_ignored::deserialize(deserializer, |path| unknown.push(path.to_string())).map_err(invalid)?;
         if let Some(key) = unknown.first() {
             let hint = keys::suggestion(key).map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
-            return Err(Error::config(shortened(key, QUOTED), format!("there is no such key{hint}")));
+            let error = Error::config(key, format!("there is no such key{hint}"));
+            return Err(with_line(text, error));
         }
         Ok((own, notice))
     }
@@ -272,23 +289,37 @@ impl Config {
     }
 }
 
-/// Most characters of a config that a sentence quotes.
-const QUOTED: usize = 200;
-
 /// A sentence that quotes the wrong line and gives the reason.
 fn bad_toml(text: &str, error: &toml::de::Error) -> Error {
     let reason = in_plain_words(error.message());
     let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
         return Error::format(reason);
     };
-    let number = before.matches('\n').count();
-    let is_table = |line: &&str| line.starts_with('[');
-    let mut lines = text.lines().map(str::trim).take(number + 1);
-    let table = lines.by_ref().take(number).filter(is_table).last();
-    let line = lines.next().unwrap_or_default();
-    let place = table.filter(|_| !is_table(&line)).map_or_else(String::new, |table| format!(" in {table}"));
-    let quoted = |text: &str| shortened(text, QUOTED);
-    Error::format(format!("line {}, `{}`{}: {}", number + 1, quoted(line), quoted(&place), quoted(&reason)))
+    in_line(text, before.len(), &reason)
+}
+
+/// The error of a config value, or of a key that does not exist, with the line in which it is. A key may be there by its old name.
+fn with_line(text: &str, error: Error) -> Error {
+    match error {
+        Error::Config { key, reason, line: None } => {
+            let line = line_of(text, &key).or_else(|| line_of(text, keys::old_name(&key)?));
+            Error::Config { line, key: shortened(&key, QUOTED), reason }
+        }
+        other => other,
+    }
+}
+
+/// Why a value that no key can have is refused.
+fn refused(text: &str, Misfit { key, span, fault }: &Misfit) -> Error {
+    match fault {
+        Fault::ListOfTables => {
+            in_line(text, span.start, &format!("one table is needed here, not a list of tables; write [{key}]"))
+        }
+        Fault::LargeNumber => too_large(text, span, |other| {
+            let (own, _) = Config::read_known(other)?;
+            own.validate().map_err(|error| with_line(other, error))
+        }),
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::{COMMIT, METRICS_FILE, TestSet};
 use crate::backend::Arithmetic;
 use crate::backend::Real;
 use crate::data::{Category, Image, Plane, Skipped, SkippedShare, TestImage, held_out_number, make_folder, write_bytes};
-use crate::detect::metrics::{Curves, Metrics, Score, by_name};
+use crate::detect::metrics::{Curves, Metrics, Score, by_name, is_of_images};
 use crate::detect::{
     Detector, Evaluation, ImageResult, ImageScores, Inspection, Provenance, Resolution, Settings, Source, ThresholdReport,
     Tiling, evaluate, evaluate_partial, is_share,
@@ -156,12 +156,16 @@ fn report<B: Backend>(
         log::debug!("{}: score {}", test.path.display(), inspection.scores.get(settings.detection.score));
         Ok((inspection.heatmap, inspection.scores))
     })?;
-    let line = detector_protocol(detector, (category, split), resolution)?;
+    let line = detector_protocol(detector, (category, split), Some(resolution))?;
     EvaluationReport::new(evaluation, category, settings.detection.score, line).measured_by(detector)
 }
 
-/// The protocol line of a detector.
-fn detector_protocol<B: Backend>(detector: &Detector<B>, set: (&Category, Split), resolution: Resolution) -> Result<String> {
+/// The protocol line of a detector; without a resolution there are no pixel metrics.
+fn detector_protocol<B: Backend>(
+    detector: &Detector<B>,
+    set: (&Category, Split),
+    resolution: Option<Resolution>,
+) -> Result<String> {
     let (settings, device) = (detector.settings(), device_words(detector.backend()));
     let score = (settings.detection.score, settings.detection.top_share);
     Ok(protocol(set, resolution, score, Some((settings, &device, detector.tiling()?))))
@@ -226,7 +230,8 @@ fn evaluate_detector_partly<B: Backend>(
         keep(test, image, &inspection.heatmap)?;
         Ok((inspection.heatmap, inspection.scores))
     })?;
-    let line = detector_protocol(detector, (category, Split::Test), resolution)?;
+    let has_pixels = partial.metrics.keys().any(|name| !is_of_images(name));
+    let line = detector_protocol(detector, (category, Split::Test), has_pixels.then_some(resolution))?;
     PartialReport::new(partial, category, settings.detection.score, line).measured_by(detector)
 }
 
@@ -251,7 +256,7 @@ pub fn evaluate_maps<T: Real>(
         let scores = ImageScores::of(&map, top_share);
         Ok((map, scores))
     })?;
-    let line = protocol((category, Split::Test), resolution, (score, top_share), None);
+    let line = protocol((category, Split::Test), Some(resolution), (score, top_share), None);
     Ok(EvaluationReport::new(evaluation, category, score, line))
 }
 
@@ -294,12 +299,12 @@ fn device_words(backend: &impl Backend) -> String {
 }
 
 /// The protocol line: what one must know to compare numbers with others. Of the test set its category, the resolution of pixel
-/// metrics, the split with what was skipped, and the image score. Of a detector the white level, the heatmap, tiles, and
+/// metrics if there are some, the split with what was skipped, and the image score. Of a detector the white level, the heatmap, tiles, and
 /// thresholds of unusual origin; the run (step, seed, config, how it was lengthened, what was skipped in training, what it was
 /// trained on, options that the paper does not have), and the device. Last the version and the commit.
 pub fn protocol(
     (category, split): (&Category, Split),
-    resolution: Resolution,
+    resolution: Option<Resolution>,
     score: (Score, f64),
     detector: Option<(&Settings, &str, Option<Tiling>)>,
 ) -> String {
@@ -316,7 +321,11 @@ pub fn protocol(
     parts.join("; ")
 }
 
-fn of_test_set((category, split): (&Category, Split), resolution: Resolution, (score, top_share): (Score, f64)) -> Vec<String> {
+fn of_test_set(
+    (category, split): (&Category, Split),
+    resolution: Option<Resolution>,
+    (score, top_share): (Score, f64),
+) -> Vec<String> {
     let good = category.test.iter().filter(|test| test.is_good()).count();
     let anomalous = category.test.len() - good;
     let score = match score {
@@ -327,7 +336,7 @@ fn of_test_set((category, split): (&Category, Split), resolution: Resolution, (s
     let skipped = skipped.map(|share| format!("; {share}")).unwrap_or_default();
     vec![
         format!("category {}", category.name),
-        format!("pixel metrics at {resolution} resolution"),
+        resolution.map_or_else(|| "no pixel metrics".to_owned(), |side| format!("pixel metrics at {side} resolution")),
         format!("split {split} ({good} good, {anomalous} anomalous{skipped})"),
         format!("image score {score}"),
     ]

@@ -81,6 +81,11 @@ const WITHOUT_DEFAULT: [&str; 6] = [
     "detection.score_smoothing.repeats",
 ];
 
+/// The old name of a key, if it has one.
+pub(super) fn old_name(key: &str) -> Option<&'static str> {
+    RENAMED.iter().find(|(_, new)| *new == key).map(|(old, _)| *old)
+}
+
 /// A notice about the old keys in `table`, if there are any.
 ///
 /// # Errors

@@ -372,7 +372,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.pgm");
         std::fs::write(&path, "P5 8192 8192 255\n").unwrap();
-        let test = TestImage { path, defect: "good".into(), masks: Vec::new(), place: "good/a.pgm".into() };
+        let (place, output_name) = ("good/a.pgm".into(), "good/a".into());
+        let test = TestImage { path, defect: "good".into(), masks: Vec::new(), place, output_name };
         // 4 TiB.
         let category = Category { test: vec![test; 4096], ..Category::default() };
         let check = |model| check_evaluation_memory(&category, Resolution::Model, model);

@@ -110,7 +110,10 @@ impl TestSet {
         match (good, anomalous) {
             (0, 0) => notes.push("there is no folder test: trained and validated, not evaluated".to_owned()),
             (_, 0) => notes.push(format!("no defect among the {good} test images: only false alarms can be counted")),
-            (0, _) => notes.push(format!("no good image among the {anomalous} test images: no image metric is defined")),
+            (0, _) => notes.push(format!(
+                "no good image among the {anomalous} test images: of whole images, only the defects found can be counted, because AUROC, AP and F1 \
+                 compare with good ones"
+            )),
             _ => {}
         }
         if without_mask > 0 {
@@ -200,6 +203,7 @@ mod tests {
             defect: "hole".into(),
             masks: vec![PathBuf::new(); masks],
             place: "hole/a.png".into(),
+            output_name: "hole/a".into(),
         };
         let set = |counts: ImageCounts, masks: usize| TestSet {
             category: Category { test: vec![test(masks)], ..Category::default() },

@@ -30,7 +30,7 @@ fn configs_results_and_curves_stand_side_by_side() {
     let auroc = scratch.json("other/metrics.json")["image_auroc"].as_f64().unwrap();
     assert!(ran.out.contains(&format!("{auroc:.4}")), "{auroc}: {}", ran.out);
     let page = String::from_utf8(scratch.read("page/index.html")).unwrap();
-    for part in ["<td>objective.lambda</td><td>0.5</td><td>0.25</td>", "<h2>Training loss</h2>", "<h2>Validation</h2>", "<svg"] {
+    for part in ["<td>objective.lambda</td><td>0.5</td><td>0.25</td>", "<h2>Training</h2>", "<h2>Validation</h2>", "<svg"] {
         assert!(page.contains(part), "{part}");
     }
     scratch.succeeds("compare run other --out page");
@@ -53,6 +53,25 @@ fn what_is_equal_is_said() {
         }
         assert!(!text.contains("Intervals hold 95 %"), "of what is not there: {text}");
     }
+}
+
+#[test]
+fn a_difference_is_explained_where_there_is_one_and_a_missing_interval_has_its_reason() {
+    let scratch = two_runs();
+    scratch.succeeds("train --config c.toml --data cloth --out third --steps 3");
+    let note = "A difference is of the image AUROCs";
+    let same = scratch.succeeds("compare run run --out page");
+    let page = String::from_utf8(scratch.read("page/index.html")).unwrap();
+    for text in [joined(&same.out), page.clone(), joined(&scratch.succeeds("compare run third").out)] {
+        assert!(!text.contains(note), "{text}");
+    }
+    assert!(joined(&same.out).contains("+0.0000 (no interval: the same weights)"), "{}", same.out);
+    assert!(page.contains("<td>B\u{a0}−\u{a0}A</td>"), "in one line");
+    // One paragraph after the other, not a section for each, and no title twice.
+    assert_eq!(page.matches("<section class=\"notes\">").count(), 1);
+    assert!(!page.contains("</section>\n<p>") && !page.contains("</ul>\n<p>"), "{page}");
+    let titles = page.to_lowercase().matches(">training loss<").count();
+    assert_eq!(titles, 0, "the axis has the title of its section");
 }
 
 #[test]

@@ -97,7 +97,10 @@ fn another_detection_config_replaces_that_of_the_weights() {
     assert!(line.contains("image score maximum") && before["images"] != after["images"]);
     scratch.write("d.toml", "[detection.residual]\nsquared = 0.0");
     let error = scratch.refuses(&format!("{own} c --config d.toml"));
-    assert_eq!(error, "d.toml: config key `detection.residual`: one of squared, root, gradient, ssim and chroma must be above 0");
+    assert_eq!(
+        error,
+        "d.toml: line 1, config key `detection.residual`: one of squared, root, gradient, ssim and chroma must be above 0"
+    );
 }
 
 #[test]
@@ -125,7 +128,7 @@ fn the_score_can_have_a_smoothing_of_its_own() {
     }
     scratch.write("d.toml", "[detection.score_smoothing]\nwindow = 4\nrepeats = 3");
     let error = scratch.refuses(&format!("{own} e --config d.toml"));
-    assert_eq!(error, "d.toml: config key `detection.score_smoothing.window`: must be odd and at most 4095, got 4");
+    assert_eq!(error, "d.toml: line 2, config key `detection.score_smoothing.window`: must be odd and at most 4095, got 4");
 }
 
 #[test]

@@ -58,8 +58,8 @@ fn a_model_of_crops_at_native_scale_sees_large_pictures_in_tiles() {
     assert!(scratch.read("a/large.json") == scratch.read("b/large.json"));
     // Other tiles are said to be others, and the thresholds not to be theirs.
     let ran = detect("c --tile 64 large.png");
-    let expected = "Tiles of 64 px overlap by 16 px, and are blended there, so the result depends on them. --tile 224 (overlap 168 px) gives that of \
-                    the whole picture, and so does --tile 0; ";
+    let expected = "Tiles of 64 px overlap by 16 px, and are blended there, so the result depends on them. --tile 0 gives that of the whole picture, \
+                    but needs more memory. ";
     assert!(
         ran.err.contains(expected) && ran.err.contains("the model's thresholds were set on pictures that were divided"),
         "{}",
@@ -72,10 +72,17 @@ fn a_model_of_crops_at_native_scale_sees_large_pictures_in_tiles() {
     let exact = detect("e --tile 176 --overlap 168 large.png");
     assert!(!exact.err.contains("Tiles of"), "{}", exact.err);
     // The ways that it names.
-    assert!(!detect("f --tile 224 large.png").err.contains("Tiles of"));
-    let ran = detect("g --tile 224 --overlap 8 large.png");
+    write_png(&scratch.path("long.png"), &surface(9, 40, 300)).unwrap();
+    let ran = detect("c --tile 64 large.png long.png");
+    let expected =
+        " --tile 224 (overlap 168 px) gives that of the whole picture, and so does --tile 0; both need more memory or time. ";
+    assert!(ran.err.contains(expected), "{}", ran.err);
+    assert!(!detect("f --tile 224 long.png").err.contains("Tiles of"));
+    let ran = detect("g --tile 224 --overlap 8 long.png");
     assert!(ran.err.contains(". --overlap 168 gives that of the whole picture"), "{}", ran.err);
-    assert!(!detect("h --tile 224 --overlap 168 large.png").err.contains("Tiles of"));
+    assert!(!detect("h --tile 224 --overlap 168 long.png").err.contains("Tiles of"));
+    // Nothing is said of tiles where no picture is larger than one.
+    assert!(!detect("i --tile 224 --overlap 8 large.png").err.contains("Tiles of"));
     let (whole, exact) = (map("d").1, map("e").1);
     assert!(whole.iter().zip(&exact).all(|(a, b)| (a - b).abs() <= 1e-5));
 }
@@ -119,7 +126,7 @@ fn tiles_and_pictures_that_do_not_fit_are_refused_with_a_remedy() {
     scratch.write("bad.toml", format!("{NATIVE}[detection]\ntile = 36\n"));
     let text = scratch.refuses("train --config bad.toml --data steel --out own");
     assert!(
-        text.contains("bad.toml: config key `detection.tile`: must be a multiple of 8 and at least 32 pixels, got 36"),
+        text.contains("bad.toml: line 13, config key `detection.tile`: must be a multiple of 8 and at least 32 pixels, got 36"),
         "{text}"
     );
     scratch.write("bad.toml", NATIVE.replace("size = 32", "size = 32\nshorter_side = 64"));

@@ -6,22 +6,22 @@ use crate::fixture::Scratch;
 fn config_errors_are_one_sentence_with_the_key() {
     let scratch = Scratch::new();
     for (text, reason) in [
-        ("[train]\nrates = 0.1", "config key `train.rates`: there is no such key; did you mean `train.learning_rate`?"),
-        ("[corruption.size]\nmax = 0.5\nbig = 1", "config key `corruption.size.big`: there is no such key"),
-        ("[model]\nwidht = 3", "config key `model.widht`: there is no such key; did you mean `model.width`?"),
-        ("colour = 1", "config key `colour`: there is no such key"),
-        ("[trian]\nsteps = 3", "config key `trian`: there is no such key; did you mean `train`?"),
-        ("[train]\nsteps = 0", "config key `train.steps`: must be 1 to 4294967295, got 0"),
-        ("[train]\nrate = nan", "config key `train.learning_rate`: must be "),
-        ("[train]\nbatch = 0", "config key `train.batch`: must be "),
-        ("[model]\nmodel = 3", "config key `model.model`: must be "),
-        ("[data]\nheld_out = 0.9", "config key `data.held_out`: must be 0 to 0.5, got 0.9"),
-        ("[objective]\nlambda = 2.0", "config key `objective.lambda`: must be 0 to 1, got 2"),
-        ("[objective]\nlambda = -0.1", "config key `objective.lambda`: must be 0 to 1, got -0.1"),
-        ("[data]\nsize = 100", "config key `data.size`: must be a multiple of 8 from 8 to 8192, got 100"),
-        ("[model]\ndilations = []", "config key `model.dilations`: needs 1 to "),
-        ("[detection]\nwindow = 4", "config key `detection.window`: must be odd"),
-        ("[corruption.patches]\nmin = 9", "config key `corruption.patches.min`: 9 exceeds patches.max 6"),
+        ("[train]\nrates = 0.1", "line 2, config key `train.rates`: there is no such key; did you mean `train.learning_rate`?"),
+        ("[corruption.size]\nmax = 0.5\nbig = 1", "line 3, config key `corruption.size.big`: there is no such key"),
+        ("[model]\nwidht = 3", "line 2, config key `model.widht`: there is no such key; did you mean `model.width`?"),
+        ("colour = 1", "line 1, config key `colour`: there is no such key"),
+        ("[trian]\nsteps = 3", "line 1, config key `trian`: there is no such key; did you mean `train`?"),
+        ("[train]\nsteps = 0", "line 2, config key `train.steps`: must be 1 to 4294967295, got 0"),
+        ("[train]\nrate = nan", "line 2, config key `train.learning_rate`: must be "),
+        ("[train]\nbatch = 0", "line 2, config key `train.batch`: must be "),
+        ("[model]\nmodel = 3", "line 2, config key `model.model`: must be "),
+        ("[data]\nheld_out = 0.9", "line 2, config key `data.held_out`: must be 0 to 0.5, got 0.9"),
+        ("[objective]\nlambda = 2.0", "line 2, config key `objective.lambda`: must be 0 to 1, got 2"),
+        ("[objective]\nlambda = -0.1", "line 2, config key `objective.lambda`: must be 0 to 1, got -0.1"),
+        ("[data]\nsize = 100", "line 2, config key `data.size`: must be a multiple of 8 from 8 to 8192, got 100"),
+        ("[model]\ndilations = []", "line 2, config key `model.dilations`: needs 1 to "),
+        ("[detection]\nwindow = 4", "line 2, config key `detection.window`: must be odd"),
+        ("[corruption.patches]\nmin = 9", "line 2, config key `corruption.patches.min`: 9 exceeds patches.max 6"),
         (
             "[objective]\npenalty = 'cubic'",
             "line 2, `penalty = 'cubic'` in [objective]: must be `squared` or `charbonnier`, got `cubic`",
@@ -38,6 +38,41 @@ fn config_errors_are_one_sentence_with_the_key() {
         ("[train\nsteps = 3", "line 1, `[train`: "),
         ("[train]\n[model", "line 2, `[model`: "),
         ("seed = 1\nseed = 2", "line 2, `seed = 2`: duplicate key"),
+        // Beyond what a file can hold, the range is still that of the key.
+        (
+            "[train]\nsteps = 99999999999999999999",
+            "line 2, config key `train.steps`: must be 1 to 4294967295, got 99999999999999999999",
+        ),
+        (
+            "[data]\nsize = 10000000000000000000",
+            "line 2, config key `data.size`: must be a multiple of 8 from 8 to 8192, got 10000000000000000000",
+        ),
+        (
+            "[model]\nmodel = -99999999999999999999",
+            "line 2, `model = -99999999999999999999` in [model]: must be a whole number from 0 to 255, got -99999999999999999999",
+        ),
+        (
+            "[objective]\nlambda = 10000000000000000000",
+            "line 2, config key `objective.lambda`: must be 0 to 1, got 10000000000000000000",
+        ),
+        ("[model]\ndilations = [1, 0x8000000000000000]", "line 2, config key `model.dilations`: "),
+        (
+            "seed = 10_000_000_000_000_000_000",
+            "line 1, `seed = 10_000_000_000_000_000_000`: must be a whole number from 0 to 9223372036854775807, got 10_000_000_000_000_000_000",
+        ),
+        ("[[train]]\nsteps = 3", "line 1, `[[train]]`: one table is needed here, not a list of tables; write [train]"),
+        (
+            "[corruption]\n[[corruption.size]]\nmax = 0.5",
+            "line 2, `[[corruption.size]]`: one table is needed here, not a list of tables; write [corruption.size]",
+        ),
+        (
+            "train = [{ steps = 3 }]",
+            "line 1, `train = [{ steps = 3 }]`: one table is needed here, not a list of tables; write [train]",
+        ),
+        (
+            "[train]\nbatch = 99999999999999999999\nsteps = 99999999999999999999",
+            "line 2, `batch = 99999999999999999999` in [train]: 99999999999999999999 is beyond the range of any key",
+        ),
         // It does not reach the terminal as it is.
         ("\u{7f}", "line 1, `\\u{7f}`: "),
     ] {
@@ -71,7 +106,7 @@ fn later_config_files_override_earlier_ones() {
     scratch.write("own.toml", "[corruption.patches]\nmin = 10");
     assert_eq!(scratch.refuses(command), "own.toml: config key `corruption.patches.min`: 10 exceeds patches.max 9");
     scratch.write("base.toml", "[train]\nstep = 2");
-    assert!(scratch.refuses(command).starts_with("base.toml: config key `train.step`: there is no such key"));
+    assert!(scratch.refuses(command).starts_with("base.toml: line 2, config key `train.step`: there is no such key"));
 }
 
 #[test]
@@ -88,6 +123,24 @@ fn command_line_values_are_checked_like_config_values() {
     let scratch = Scratch::new();
     let text = scratch.refuses("train --config c.toml --data cloth --out new --steps 0");
     assert_eq!(text, "config key `train.steps`: must be 1 to 4294967295, got 0");
+    for command in ["train --config c.toml --data cloth --out new", "reproduce --data . --out new", "demo --out new"] {
+        for steps in ["1e19", "99999999999999999999", "1.5", "many"] {
+            let text = scratch.misused(&format!("{command} --steps {steps}"));
+            assert!(
+                text.contains(&format!("'{steps}' for '--steps <"))
+                    && text.contains(": a whole number from 1 to 4294967295 is needed\n"),
+                "{text}"
+            );
+        }
+    }
+    for budget in ["1e19", "0", "soon"] {
+        let text = scratch.misused(&format!("train --config c.toml --data cloth --out new --budget {budget}"));
+        assert!(text.contains(": a number of minutes above 0 and at most 1000000000 is needed\n"), "{text}");
+    }
+    let text = scratch.misused("train --config c.toml --data cloth --out new --seed 1e19");
+    assert!(text.contains("'1e19' for '--seed <SEED>': a whole number, zero or more, is needed\n"), "{text}");
+    let text = scratch.misused("train --config c.toml --data cloth --out new --seed 99999999999999999999");
+    assert!(text.contains("for '--seed <SEED>': the number is too large\n"), "{text}");
     let text = scratch.refuses("model init --model 1 --width 0 --out new");
     assert_eq!(text, "config key `model.width`: must be 1 to 4096, got 0");
     assert!(scratch.refuses("model summary --size 100").contains("divisible by 8, got [1, 100, 100, 3]"));
@@ -145,5 +198,5 @@ fn what_cannot_fit_into_memory_is_refused_before_images_are_read() {
     assert!(text.contains("cloth seed 0 failed: config key `model.width`: this would need at least "), "{text}");
     scratch.write("absurd.toml", crate::fixture::CONFIG.replace("batch = 2", "batch = 65536"));
     let text = scratch.refuses("train --config absurd.toml --data cloth --out new");
-    assert_eq!(text, "absurd.toml: config key `train.batch`: must be 1 to 65535, got 65536");
+    assert_eq!(text, "absurd.toml: line 8, config key `train.batch`: must be 1 to 65535, got 65536");
 }

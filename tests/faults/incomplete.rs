@@ -62,6 +62,8 @@ fn evaluate_measures_what_is_there_and_says_what_is_not() {
     let (ran, metrics, page) = evaluated(|scratch| remove(scratch, "cloth/ground_truth"));
     assert!(ran.err.contains("no pixel metric for the 5 defect images") && ran.out.contains("image AUROC"), "{}", ran.out);
     assert!(metrics["image_auroc"].is_f64() && metrics.get("pixel_auroc").is_none());
+    let protocol = metrics["protocol"].as_str().unwrap();
+    assert!(protocol.starts_with("category cloth; no pixel metrics; split test (3 good, 5 anomalous); "), "{protocol}");
     // The table is that of a complete set, and the page has what needs no mask.
     let missing = "Not measured, because they need masks that mark the defects: pixel AUROC, ";
     for part in ["image AUROC, hole", "defects found", "false alarms, expected", "± is one standard error", missing] {

@@ -74,15 +74,63 @@ fn no_names_in_one_folder_stop_it() {
     }
 }
 
-#[test]
-fn test_images_that_differ_in_their_extension_only_are_refused_because_masks_and_maps_have_none() {
+/// A hole in another format beside that of the same name, and the same for a good image.
+fn with_equal_stems() -> Scratch {
     let scratch = Scratch::new();
-    scratch.write("cloth/test/hole/000.jpg", scratch.read("cloth/test/hole/000.png"));
-    let text = scratch.refuses("evaluate --model run/model.safetensors --data cloth --out new --maps maps");
-    assert!(
-        text.ends_with("`hole/000` is also the name of another test image; names must differ in more than their extension"),
-        "{text}"
-    );
+    for (from, to) in [("hole/000.png", "hole/000.jpg"), ("good/001.png", "good/000.jpg")] {
+        scratch.write(format!("cloth/test/{to}"), scratch.read(format!("cloth/test/{from}")));
+    }
+    scratch
+}
+
+const EVALUATE: &str = "evaluate --model run/model.safetensors --data cloth --out new --maps maps";
+
+#[test]
+fn a_mask_that_two_images_could_have_is_refused_with_both_names() {
+    let scratch = with_equal_stems();
+    let text = scratch.refuses(EVALUATE);
+    let expected = "cloth/ground_truth/hole/000_mask.png: may be the mask of cloth/test/hole/000.jpg or of cloth/test/hole/000.png; put the whole name \
+        of its image into its own, as in 000.jpg_mask.png";
+    assert_eq!(text, expected);
+    // The same with free folders.
+    for (folder, from) in [("bad/hole", "cloth/test/hole"), ("masks/hole", "cloth/ground_truth/hole")] {
+        for name in scratch.names(from) {
+            scratch.write(format!("{folder}/{name}"), scratch.read(format!("{from}/{name}")));
+        }
+    }
+    let free = "evaluate --model run/model.safetensors --normal cloth/test/good --abnormal bad --out new";
+    let text = scratch.refuses(&format!("{free} --masks masks"));
+    assert!(text.contains(": may be the mask of bad/hole/000.jpg or of bad/hole/000.png; "), "{text}");
+    // Without masks there is nothing to confuse.
+    scratch.succeeds(free);
+    assert_eq!(scratch.json("new/metrics.json")["images"].as_array().unwrap().len(), 6);
+}
+
+#[test]
+fn test_images_that_differ_in_their_extension_only_keep_their_own_masks_maps_and_scores() {
+    let scratch = with_equal_stems();
+    let mask = scratch.read("cloth/ground_truth/hole/000_mask.png");
+    std::fs::remove_file(scratch.path("cloth/ground_truth/hole/000_mask.png")).unwrap();
+    scratch.write("cloth/ground_truth/hole/000.png_mask.png", &mask);
+    let text = scratch.refuses(EVALUATE);
+    assert!(text.ends_with("hole/000.jpg: this defect image has no mask cloth/ground_truth/hole/000.jpg_mask.png"), "{text}");
+    scratch.write("cloth/ground_truth/hole/000.jpg/left.png", &mask);
+    scratch.succeeds(EVALUATE);
+    let report = scratch.json("new/metrics.json");
+    assert_eq!(report["images"].as_array().unwrap().len(), 10);
+    // As `detect` calls them.
+    for name in ["hole/000.jpg", "hole/000.png", "good/000.jpg", "good/000.png", "good/001"] {
+        let path = if name.contains('.') { name.to_owned() } else { format!("{name}.png") };
+        let own = report["images"].as_array().unwrap().iter().find(|image| image["path"] == path).unwrap();
+        let sum: f64 =
+            read_npy(&scratch.read(format!("maps/cloth/test/{name}.npy"))).1.iter().map(|&value| f64::from(value)).sum();
+        let score = own["score_sum"].as_f64().unwrap();
+        assert!((sum - score).abs() < 1e-6 * score, "{name}: the map is of another image");
+    }
+    scratch.succeeds("detect --model run/model.safetensors --out found cloth/test");
+    let read = scratch.succeeds("metrics --maps found --data cloth --json");
+    let read: serde_json::Value = serde_json::from_str(&read.out).unwrap();
+    assert_eq!(read["pixel_auroc"], report["pixel_auroc"]);
 }
 
 #[test]

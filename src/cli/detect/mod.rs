@@ -129,7 +129,7 @@ fn detect(
     outputs: &Outputs,
     window: Window,
 ) -> anyhow::Result<ExitCode> {
-    let (detector, cutoffs) = opened(arguments, backend)?;
+    let (detector, cutoffs) = opened(arguments, backend, images)?;
     let stop = Stop::listen(FINISHING)?;
     let bar = progress::image_bar(images.len());
     let inspector = Inspector { detector: &detector, cutoffs, parts, outputs, stop: &stop, bar: &bar };
@@ -146,9 +146,9 @@ fn detect(
 }
 
 /// The model, and the thresholds that count.
-fn opened<B: Backend>(arguments: &Arguments, backend: &B) -> anyhow::Result<(Detector<B>, Cutoffs)> {
+fn opened<B: Backend>(arguments: &Arguments, backend: &B, images: &[Picture]) -> anyhow::Result<(Detector<B>, Cutoffs)> {
     let mut detector = Detector::read(backend, &arguments.model)?;
-    arguments.tiles.apply(&mut detector)?;
+    arguments.tiles.apply(&mut detector, images.iter().map(|picture| picture.path.as_path()))?;
     let cutoffs = Cutoffs::given(arguments.threshold, arguments.pixel_threshold).or(detector.cutoffs());
     if cutoffs.image.is_none() {
         log::warn!("{} has no thresholds: no verdicts unless --threshold is given", arguments.model.display());

@@ -1,7 +1,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use crate::data::{check_output_folder, list_images};
+use crate::data::{check_output_folder, list_images, output_names};
 use crate::disk::{LONGEST_NAME, Outputs, RealPaths};
 use crate::report::detections::{JSON, Parts, files_of};
 use crate::{Error, Result};
@@ -56,23 +56,10 @@ pub fn list(paths: &[PathBuf], out: &Path) -> Result<Vec<Picture>> {
     if pictures.is_empty() {
         return Err(Error::file(out, "contains all images that were found, and results are not read as images"));
     }
-    shorten_names(&mut pictures);
+    let names: Vec<PathBuf> = pictures.iter().map(|picture| picture.name.clone()).collect();
+    pictures.iter_mut().zip(output_names(&names)).for_each(|(picture, name)| picture.name = name);
     check_names(&pictures)?;
     Ok(pictures)
-}
-
-/// Takes the extension from the output names of pictures that differ in more than that, unless what is left is the whole name of
-/// another picture.
-fn shorten_names(pictures: &mut [Picture]) {
-    let mut stems: HashMap<PathBuf, usize> = HashMap::new();
-    pictures.iter().for_each(|picture| *stems.entry(picture.name.with_extension("")).or_default() += 1);
-    let whole: HashSet<PathBuf> = pictures.iter().map(|picture| picture.name.clone()).collect();
-    for picture in pictures {
-        let stem = picture.name.with_extension("");
-        if stems.get(&stem) == Some(&1) && !whole.contains(&stem) {
-            picture.name = stem;
-        }
-    }
 }
 
 /// Checks that all output names differ, as they do in one folder.
