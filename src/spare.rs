@@ -77,6 +77,7 @@ struct Page([u8; 4096]);
 /// Lets all threads allocate from one place if the address space is limited (`ulimit -v`). glibc otherwise keeps 64 MiB of it
 /// for each thread, for small things, which are then missing for others, and a thread that finds no 64 MiB asks for them again at
 /// each allocation. To be called before there are threads.
+#[cfg(feature = "cli")]
 pub(crate) fn share_limited_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     if rustix::process::getrlimit(rustix::process::Resource::As).current.is_some() {
