@@ -25,8 +25,8 @@ const ROOT: [&str; 2] = ["Error", "Result"];
 /// The backends, as (module, type).
 const DEVICES: [(&str, &str); 3] = [("cpu", "Cpu"), ("cuda", "Cuda"), ("reference", "Reference")];
 
-/// The folders that may say `unsafe`.
-const UNSAFE: [&str; 2] = ["src/backend/cpu/simd/", CUDA];
+/// The folders, and the file with a setting of the allocator, that may say `unsafe`.
+const UNSAFE: [&str; 3] = ["src/backend/cpu/simd/", CUDA, "src/spare.rs"];
 
 /// Where the GPU is known, and the crates that know it.
 const CUDA: &str = "src/backend/cuda/";
@@ -343,7 +343,7 @@ fn a_command_ends_in_one_place() {
 #[test]
 fn unsafe_has_its_places() {
     let source = "fn f(p: *const f32) -> f32 {\n    // SAFETY: none.\n    unsafe { *p }\n}";
-    let reason = "only src/backend/cpu/simd/ and src/backend/cuda/ may be unsafe";
+    let reason = "only src/backend/cpu/simd/ and src/backend/cuda/ and src/spare.rs may be unsafe";
     assert_caught("src/backend/cpu/pool.rs", source, &[&format!("pool.rs:3: {reason}")]);
     for path in ["src/lib.rs", "src/backend/cuda.rs", "src/backend/mod.rs"] {
         assert_caught(path, "unsafe fn f() {}", &[reason]);

@@ -112,9 +112,11 @@ fn generate_families(arguments: &Generate) -> anyhow::Result<()> {
     };
     let options: Vec<_> = families.into_iter().map(options).collect();
     let mut failed = 0;
+    let is_only = options.len() == 1;
     for made in generate_all(&arguments.out, &options)? {
         match made {
             Ok(folder) => say(format_args!("wrote {}", folder.display()))?,
+            Err(error) if is_only => return Err(error.into()),
             Err(error) => {
                 note(format_args!("error: {error}"));
                 failed += 1;

@@ -93,8 +93,8 @@ pub fn note(line: impl Display) {
 
 /// What Rust says of a number that is none, and plain words for it.
 const WRONG_NUMBERS: [(&str, &str); 3] = [
-    ("invalid digit found in string", "a whole number, zero or more, is needed"),
-    ("cannot parse integer from empty string", "a whole number, zero or more, is needed"),
+    ("invalid digit found in string", "a whole number is needed"),
+    ("cannot parse integer from empty string", "a whole number is needed"),
     ("number too large to fit in target type", "the number is too large"),
 ];
 

@@ -59,7 +59,7 @@ impl TileOptions {
     fn explain<'a>(&self, now: Option<&Tiling>, detector: &Detector<impl Backend>, pictures: impl IntoIterator<Item = &'a Path>) {
         let Some(tiling) = now else { return };
         if !tiling.is_exact()
-            && let Some(way) = way_to_exact(tiling, longest_side(pictures, detector))
+            && let Some(way) = way_to_exact(tiling, longest_side(pictures, detector, tiling.exact_tile().max(tiling.tile)))
         {
             note(format_args!(
                 "Tiles of {} px overlap by {} px, and are blended there, so the result depends on them. {way} Where that is too much, a larger \
@@ -79,9 +79,9 @@ impl TileOptions {
     }
 }
 
-/// The longest side of these pictures at working resolution. Those that are seen in strips have no limit, and those that cannot
-/// be read do not count.
-fn longest_side<'a>(pictures: impl IntoIterator<Item = &'a Path>, detector: &Detector<impl Backend>) -> usize {
+/// The longest side of these pictures at working resolution, or the first above `enough`. Those that are seen in strips have no
+/// limit, and those that cannot be read do not count.
+fn longest_side<'a>(pictures: impl IntoIterator<Item = &'a Path>, detector: &Detector<impl Backend>, enough: usize) -> usize {
     let longest = |path: &Path| match read_size(path) {
         Ok([height, width]) => {
             let (height, width) = detector.settings().preparation.working_size(height as usize, width as usize);
@@ -90,7 +90,14 @@ fn longest_side<'a>(pictures: impl IntoIterator<Item = &'a Path>, detector: &Det
         Err(_) if stored_pixels(path).is_ok_and(|pixels| pixels > 0) => usize::MAX,
         Err(_) => 0,
     };
-    pictures.into_iter().map(longest).max().unwrap_or_default()
+    let mut so_far = 0;
+    for side in pictures.into_iter().map(longest) {
+        so_far = side.max(so_far);
+        if so_far > enough {
+            break;
+        }
+    }
+    so_far
 }
 
 /// How pictures with this longest side get the result of the whole picture; none if they are no larger than a tile, so that they

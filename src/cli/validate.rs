@@ -68,10 +68,11 @@ fn validate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
     Ok(())
 }
 
-/// What a validation set is made of, in words. Where nothing is held out, training images take the place of held-out ones.
+/// What a validation set is made of, in words. Where nothing is held out but copies, training images take the place of held-out
+/// ones.
 pub fn counts(set: &TrainingSet, held_out: &[Image], defects: usize) -> String {
     let name = match source_of_held_out(set, held_out) {
-        Source::Training => "training images, because none is held out",
+        Source::Training => "training images or copies of them, because no other is held out",
         _ => "held-out images",
     };
     format!("{name}: {}, copies with a drawn defect: {defects}", held_out.len())

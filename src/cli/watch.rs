@@ -1,6 +1,5 @@
 //! The page of `train --watch`: learning curves while the training goes on.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -128,8 +127,7 @@ impl Watch {
             facts: &self.facts,
             written: &time,
         };
-        let text = page.render();
-        if let Err(error) = self.page.write(|file| file.write_all(text.as_bytes())) {
+        if let Err(error) = self.page.write(page.render().as_bytes()) {
             log::warn!("the learning curves are not written any more: {error}");
             self.has_failed = true;
         }

@@ -51,9 +51,12 @@ impl Kinds {
 
     /// The masks of each image, and those that belong to none.
     fn paired(&self, masks: Vec<(Key, PathBuf)>) -> Result<(Vec<Vec<PathBuf>>, Vec<PathBuf>)> {
+        // A whole name that is another image's without extension is that one's.
+        let keys: BTreeSet<&Key> = self.0.iter().filter_map(|found| found.names.first()).collect();
         let mut named: BTreeMap<Key, Vec<usize>> = BTreeMap::new();
         for (number, found) in self.0.iter().enumerate() {
-            found.names.iter().for_each(|name| named.entry(name.clone()).or_default().push(number));
+            let own = found.names.iter().enumerate().filter(|(place, name)| *place == 0 || !keys.contains(name));
+            own.for_each(|(_, name)| named.entry(name.clone()).or_default().push(number));
         }
         let (found, others) = pair(&named, masks);
         let mut paired = vec![Vec::new(); self.0.len()];

@@ -108,7 +108,11 @@ impl ValidationSet {
         let hidden = Unfinished::hidden(out).map_err(|error| Error::write(out, error))?;
         let draft = hidden.path().join(DRAFT);
         // The draft no longer exists when a message is read.
-        let in_place = |path: PathBuf| path.strip_prefix(&draft).map_or_else(|_| path.clone(), |rest| out.join(rest));
+        let in_place = |path: PathBuf| match path.strip_prefix(&draft) {
+            Ok(rest) if rest == Path::new("") => out.to_owned(),
+            Ok(rest) => out.join(rest),
+            Err(_) => path,
+        };
         let done = self.write(&draft).and_then(|()| purpose(&draft)).map_err(|error| error.map_path(in_place))?;
         hidden.release_content(&draft, out).map(|()| done)
     }

@@ -218,7 +218,7 @@ pub struct Calibration {
 pub enum Source {
     /// Images of the training folder that the network was not trained on.
     HeldOut,
-    /// Images that the network was trained on, because none were held out.
+    /// Images that the network was trained on, or copies of them, because no others were held out.
     Training,
     /// Images of the training folder, given by the user. The network may have been trained on them.
     TrainingFolder,

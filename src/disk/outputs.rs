@@ -129,31 +129,32 @@ impl Outputs {
         if !about.is_file() {
             return Err(Error::file(path, "cannot be written: it exists and is not a regular file"));
         }
-        match self.check_owner(path) {
-            // Another process has just removed it, to put a new one there.
-            Err(_) if is_missing(path) => Ok(true),
-            checked => checked.map(|()| false),
-        }
+        self.check_owner(path)
     }
 
-    /// Checks that a file that is there may be replaced.
-    fn check_owner(&self, path: &Path) -> Result<()> {
+    /// Checks that a file that was there may be replaced. Whether another process has removed it meanwhile.
+    fn check_owner(&self, path: &Path) -> Result<bool> {
         if path.canonicalize().is_ok_and(|path| self.inputs.contains(&path)) {
             return Err(Error::file(path, "is an input, and the output would replace it; choose another place for the output"));
         }
-        if self.is_own(path)? {
-            return Ok(());
+        let digest = self.digest_of(path);
+        if digest.as_ref().is_err_and(is_gone) {
+            return Ok(true);
+        }
+        let is_own = || digest.as_ref().is_ok_and(|digest| self.record.knows(digest));
+        if is_own() {
+            return Ok(false);
         }
         if path.is_symlink() {
             return Err(refused_link(path));
         }
         if self.overwrite {
-            return Ok(());
+            return Ok(false);
         }
-        // Another process may have written it by this command since the record was read.
+        // Another process may have written it by this command since the record was read. It was noted before it got its name.
         self.record.refresh()?;
-        if self.is_own(path)? {
-            return Ok(());
+        if is_own() {
+            return Ok(false);
         }
         let command = self.command();
         let reason = format!(
@@ -276,8 +277,7 @@ impl Outputs {
             return Ok(false);
         }
         match self.digest_of(path) {
-            // Another process has just removed it.
-            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) if is_gone(&error) => Ok(false),
             digest => Ok(self.record.knows(&digest?)),
         }
     }
@@ -349,6 +349,11 @@ impl Outputs {
         let parts: Vec<&[u8]> = name.components().map(|part| part.as_os_str().as_encoded_bytes()).collect();
         Sha256::new_with_prefix(parts.join(&b'/')).chain_update(b"\0")
     }
+}
+
+/// Whether another process has just removed the file.
+fn is_gone(error: &Error) -> bool {
+    matches!(error, Error::Io { source, .. } if source.kind() == ErrorKind::NotFound)
 }
 
 /// Whether there is nothing at a path, not even a link.

@@ -5,6 +5,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use sha2::{Digest, Sha256};
+
 use super::atomic::Written;
 use crate::error::{Error, Result};
 
@@ -13,10 +15,16 @@ use crate::error::{Error, Result};
 pub struct OwnFile {
     path: PathBuf,
     /// What is there as far as is known.
-    known: Option<Stamp>,
+    known: Option<Known>,
 }
 
 /// By what a file is known again.
+struct Known {
+    stamp: Stamp,
+    /// The SHA-256 of what was written; none of a file that an earlier process wrote.
+    digest: Option<[u8; 32]>,
+}
+
 #[derive(PartialEq)]
 struct Stamp {
     length: u64,
@@ -33,60 +41,90 @@ impl OwnFile {
     /// A file that may be there already, which is then the process's own, e.g. from an earlier process of the same run. A folder or
     /// a pipe is not.
     pub fn taken_over(path: PathBuf) -> Self {
-        Self { known: stamp(&path).filter(|_| path.is_file()), path }
+        let stamp = stamp(&path).filter(|_| path.is_file());
+        Self { known: stamp.map(|stamp| Known { stamp, digest: None }), path }
     }
 
     /// Writes the file through `write`, whole or not at all.
     ///
     /// # Errors
     /// The folder does not exist, the disk is full, or `write` fails; the version before is then where it was.
-    pub fn write(&mut self, write: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>) -> Result<()> {
-        let mut written = Written::begin_new(&self.path)?.filled(write)?;
+    pub fn write_with(&mut self, write: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>) -> Result<()> {
+        let written = Written::begin_new(&self.path)?.filled(write)?;
         self.put_other_aside()?;
+        self.name(written)
+    }
+
+    /// The same for contents that are in memory.
+    ///
+    /// # Errors
+    /// As [`OwnFile::write_with`].
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.write_with(|file| file.write_all(bytes))?;
+        self.remember(bytes);
+        Ok(())
+    }
+
+    /// The same; the version before takes the place of `kept`, in the same folder.
+    ///
+    /// # Errors
+    /// As [`OwnFile::write_with`].
+    pub fn write_keeping(&mut self, bytes: &[u8], kept: &mut Self) -> Result<()> {
+        let written = Written::begin_new(&self.path)?.filled(|file| file.write_all(bytes))?;
+        self.put_other_aside()?;
+        if self.known.is_some() {
+            kept.put_other_aside()?;
+            kept.say_if_link();
+            written.rename_keeping(&kept.path)?;
+            kept.known = self.known.take();
+        } else {
+            self.name(written)?;
+        }
+        self.remember(bytes);
+        Ok(())
+    }
+
+    fn name(&mut self, mut written: Written) -> Result<()> {
         self.say_if_link();
         if self.known.is_some() {
             written.replace_another();
         }
         written.rename()?;
-        self.known = stamp(&self.path);
+        self.known = stamp(&self.path).map(|stamp| Known { stamp, digest: None });
         Ok(())
     }
 
-    /// The same for contents that are in memory; the version before takes the place of `kept`, in the same folder.
-    ///
-    /// # Errors
-    /// As [`OwnFile::write`].
-    pub fn write_keeping(&mut self, bytes: &[u8], kept: &mut Self) -> Result<()> {
-        self.put_other_aside()?;
-        if self.known.is_none() {
-            return self.write(|file| file.write_all(bytes));
-        }
-        let written = Written::begin_new(&self.path)?.filled(|file| file.write_all(bytes))?;
-        kept.put_other_aside()?;
-        kept.say_if_link();
-        written.rename_keeping(&kept.path)?;
-        kept.known = self.known.take();
-        self.known = stamp(&self.path);
-        Ok(())
+    fn remember(&mut self, bytes: &[u8]) {
+        self.known = stamp(&self.path).map(|stamp| Known { stamp, digest: Some(Sha256::digest(bytes).into()) });
     }
 
     /// Gives what is at the path and is not known another name.
     fn put_other_aside(&mut self) -> Result<()> {
-        let found = stamp(&self.path);
-        if found.is_some() && found != self.known {
-            let aside = put_aside(&self.path, "foreign")?;
-            log::warn!("{}: was put there by somebody else; it is kept as {}", self.path.display(), aside.display());
-        }
-        if found != self.known {
+        let Some(found) = stamp(&self.path) else {
             self.known = None;
+            return Ok(());
+        };
+        if self.known.as_ref().is_some_and(|known| known.stamp == found || known.is_content_of(&self.path, &found)) {
+            return Ok(());
         }
+        let aside = put_aside(&self.path, "foreign")?;
+        log::warn!("{}: was put there by somebody else; it is kept as {}", self.path.display(), aside.display());
+        self.known = None;
         Ok(())
     }
 
     fn say_if_link(&self) {
-        if self.known.as_ref().is_some_and(|known| known.is_link) {
+        if self.known.as_ref().is_some_and(|known| known.stamp.is_link) {
             log::warn!("{}: was a link; a file takes its place, and what it led to stays", self.path.display());
         }
+    }
+}
+
+impl Known {
+    /// Whether a file has what was written. Some network disks change the time of a file later.
+    fn is_content_of(&self, path: &Path, found: &Stamp) -> bool {
+        let is_alike = self.stamp.length == found.length && !found.is_link && path.is_file();
+        is_alike && self.digest.is_some_and(|digest| std::fs::read(path).is_ok_and(|bytes| Sha256::digest(bytes)[..] == digest))
     }
 }
 
@@ -151,6 +189,22 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 5);
     }
 
+    #[test]
+    fn a_file_whose_time_is_changed_stays_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let mut file = OwnFile::new(path.clone());
+        let touch = || File::options().append(true).open(&path).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        file.write(b"1").unwrap();
+        touch();
+        file.write(b"2").unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        std::fs::write(&path, "3").unwrap();
+        touch();
+        file.write(b"4").unwrap();
+        assert_eq!(std::fs::read(folder.path().join("a.foreign")).unwrap(), b"3");
+    }
+
     #[cfg(unix)]
     #[test]
     fn what_a_link_leads_to_stays() {
@@ -160,12 +214,12 @@ mod tests {
         for (name, is_own) in [("a", true), ("b", false)] {
             std::os::unix::fs::symlink("far", at(name)).unwrap();
             let mut file = if is_own { OwnFile::taken_over(at(name)) } else { OwnFile::new(at(name)) };
-            file.write(|file| file.write_all(b"new")).unwrap();
+            file.write(b"new").unwrap();
             assert!(!at(name).is_symlink() && std::fs::read(at(name)).unwrap() == b"new");
         }
         assert!(std::fs::read(at("far")).unwrap() == b"far" && at("b.foreign").is_symlink());
         std::fs::create_dir(at("c")).unwrap();
-        OwnFile::taken_over(at("c")).write(|_| Ok(())).unwrap();
+        OwnFile::taken_over(at("c")).write(b"").unwrap();
         assert!(at("c").is_file() && at("c.foreign").is_dir());
     }
 }

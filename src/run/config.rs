@@ -217,6 +217,9 @@ impl Config {
     pub fn validate(&self) -> Result<()> {
         self.architecture().validate()?;
         self.preparation().validate()?;
+        if i64::try_from(self.seed).is_err() {
+            return Err(Error::config("seed", format!("must be 0 to {}, got {}", i64::MAX, self.seed)));
+        }
         if !(0.0..=0.5).contains(&self.data.held_out) {
             return Err(Error::config("data.held_out", format!("must be 0 to 0.5, got {}", self.data.held_out)));
         }

@@ -134,7 +134,7 @@ impl Log {
             Err(error) => keep_unreadable(path, &error, "begins anew").map(|()| None)?,
         };
         let mut log = OwnFile::taken_over(path.to_owned());
-        log.write(|writer| lines.map_or(Ok(()), |lines| copy(lines, writer, step, kept, path)))?;
+        log.write_with(|writer| lines.map_or(Ok(()), |lines| copy(lines, writer, step, kept, path)))?;
         let file = OpenOptions::new().append(true).open(path).map_err(|error| Error::write(path, error))?;
         Ok(Self { path: path.to_owned(), file })
     }

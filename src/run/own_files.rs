@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 const REMEDY: &str = "choose another --out, or pass --overwrite to replace it";
 
 /// Checks that a run with this config would lose nothing of the user in `out`: neither a config with comments and other settings,
-/// nor a file that is no log or, where a run is resumed, no file of weights, nor what a link leads to. With `overwrite`, such a
+/// nor a file that is no log or, where a run is resumed, no file of weights. With `overwrite`, such a
 /// file may be lost unless it is one of these inputs.
 ///
 /// # Errors
@@ -60,8 +60,8 @@ fn in_the_way(config: &Config, out: &Path, resume: bool) -> Vec<(PathBuf, Error)
 /// Checks that what is in the place of weights is not the user's: it begins as a file of weights, of which the rest may be
 /// damaged.
 fn check_weights(path: &Path) -> Result<()> {
-    // What is no file gets another name. A link is replaced, and not what it leads to.
-    if !path.is_file() {
+    // What is no file gets another name. A link is replaced, and what it leads to stays.
+    if !path.is_file() || path.is_symlink() {
         return Ok(());
     }
     let mut start = Vec::new();

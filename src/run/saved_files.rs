@@ -1,6 +1,5 @@
 //! The checkpoints and the weights that a run writes.
 
-use std::io::Write;
 use std::path::Path;
 
 use super::{CHECKPOINT_FILE, MODEL_FILE, PREVIOUS_FILE};
@@ -38,7 +37,6 @@ impl SavedFiles {
     /// # Errors
     /// They cannot be written.
     pub(super) fn finish(&mut self, weights: &WeightFile) -> Result<()> {
-        let bytes = weights.encode()?;
-        self.model.write(|file| file.write_all(&bytes))
+        self.model.write(&weights.encode()?)
     }
 }

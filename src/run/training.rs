@@ -154,7 +154,7 @@ impl TrainingJob {
         &self.held_out
     }
 
-    /// How many files are trained on or held out.
+    /// How many files could be used. Those of copies that do not count are among them.
     pub fn used(&self) -> usize {
         self.used
     }
@@ -221,18 +221,12 @@ impl TrainingJob {
         let mut trainer = self.trainer(backend, found.map(|found| found.checkpoint))?;
         let (count, steps) = (self.config.train.batch, self.config.train.steps);
         let mut batches = Batches::new(backend, Arc::clone(&self.set), count, steps)?;
-        let is_resumed = self.start != Start::New;
-        // As late as possible: what stops the run before leaves these files.
-        match &self.overwrite {
-            Some(inputs) => clear_the_way(&self.config, &self.out, is_resumed, inputs)?,
-            None => check_own_files(&self.config, &self.out, is_resumed, None)?,
-        }
-        let mut files = SavedFiles::new(&self.out, is_resumed);
+        let mut files = self.clear_files()?;
         // Twice, so that the checkpoint before knows the new number of steps, too.
         for _ in 0..if is_lengthened { 2 } else { 0 } {
             files.save(&self.checkpoint(&trainer, &text, &history)?)?;
         }
-        write_config(&self.config, &self.out, is_resumed)?;
+        write_config(&self.config, &self.out, self.start != Start::New)?;
         log::info!("{}: {} of {steps} steps done", self.config.architecture(), trainer.step());
         let mut early_warning = EarlyWarning::new(&self.config, &self.set.images)?;
         let mut log = Log::open_with(&self.log_path(), trainer.step(), |line| early_warning.earlier(&line))?;
@@ -261,6 +255,17 @@ impl TrainingJob {
         }
         files.finish(&self.weight_file(backend, &trainer, &history)?)?;
         Ok(Outcome::Finished)
+    }
+
+    /// The files to write, with nothing of the user in their places. To be called as late as possible: what stops the run before
+    /// leaves these files.
+    fn clear_files(&self) -> Result<SavedFiles> {
+        let is_resumed = self.start != Start::New;
+        match &self.overwrite {
+            Some(inputs) => clear_the_way(&self.config, &self.out, is_resumed, inputs)?,
+            None => check_own_files(&self.config, &self.out, is_resumed, None)?,
+        }
+        Ok(SavedFiles::new(&self.out, is_resumed))
     }
 
     /// Whether all steps are made and a checkpoint holds them. What is left, the thresholds and the weight file, does not look at

@@ -15,9 +15,9 @@ use crate::error::{Error, Result};
 pub struct TrainingImages {
     /// Those to train on, with textures.
     pub set: TrainingSet,
-    /// Those held out.
+    /// Those held out, without copies that do not count.
     pub held_out: Vec<Image>,
-    /// The [fingerprint](fingerprint_of) of the files of both.
+    /// The [fingerprint](fingerprint_of) of all files that could be used.
     pub fingerprint: String,
     /// The number of these files.
     pub used: usize,

@@ -60,8 +60,10 @@ pub fn check_held_out<B: Backend>(detector: &Detector<B>, dataset: &Dataset, loa
         return if is_same { Ok(()) } else { Err(Error::file(dataset.training_folder(), reason)) };
     }
     let known = settings.thresholds.and_then(|own| own.calibration).map(|own| own.images.get() as usize);
+    // Those versions counted copies, too.
+    let with_copies = loaded.used.saturating_sub(loaded.set.images.len());
     match known {
-        Some(then) if then != now => {
+        Some(then) if ![now, with_copies].contains(&then) => {
             let reason = format!(
                 "the number of held-out images would be {now}, and was {then} when the model was trained; it needs the same images"
             );

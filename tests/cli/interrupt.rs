@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use orthoscope::run::Log;
 
-use orthoscope::data::{Image, write_png};
+use orthoscope::data::{Image, read_image, write_png};
 
 use crate::fixture::{CONFIG, Ran, Scratch, interruptible, told, tree};
 
@@ -224,14 +224,34 @@ fn unfinished_below(scratch: &Scratch, folder: &str) -> Vec<String> {
 /// A command, what must be there before it is interrupted, its last line, its folder, and what is left in it.
 type Row = (&'static str, &'static str, &'static str, &'static str, Option<&'static [&'static str]>);
 
+/// Whether there is something at a path, in which `*` stands for the hidden folder in which it is made.
+fn is_there(scratch: &Scratch, awaited: &str) -> bool {
+    match awaited.split_once("/*/") {
+        None => scratch.path(awaited).exists(),
+        Some((folder, rest)) => {
+            let entries = std::fs::read_dir(scratch.path(folder)).into_iter().flatten().flatten();
+            entries
+                .map(|entry| entry.path())
+                .any(|path| path.extension().is_some_and(|end| end == "part") && path.join(rest).exists())
+        }
+    }
+}
+
+/// Adds 100 good images, which are all different: copies would not be held out.
+fn add_images(scratch: &Scratch, part: &str) {
+    let folder = scratch.path(format!("cloth/{part}/good"));
+    let mut image = read_image(&folder.join("000.png")).unwrap();
+    for number in 0..100_u8 {
+        image[[0, 0, 0]] = f32::from(number) / 255.0;
+        write_png(&folder.join(format!("1{number:03}.png")), &image).unwrap();
+    }
+}
+
 #[test]
 fn every_command_ends_in_order() {
     const NOTHING_MORE: &str = "interrupted; nothing more is written\n";
     let scratch = Scratch::new();
-    for (from, to) in [("cloth/test/good/000.png", "cloth/test/good/1"), ("cloth/train/good/000.png", "cloth/train/good/1")] {
-        let image = scratch.read(from);
-        (0..100).for_each(|number| scratch.write(format!("{to}{number:03}.png"), &image));
-    }
+    ["test", "train"].iter().for_each(|part| add_images(&scratch, part));
     // What is awaited must not be the last thing that is done: half of many images are judged at a larger size.
     scratch.write("slow.toml", CONFIG.replace("size = 32", "size = 128\nheld_out = 0.5"));
     let table: [Row; 7] = [
@@ -244,7 +264,7 @@ fn every_command_ends_in_order() {
         ),
         ("data generate --out made --family wood --train 900", "made", NOTHING_MORE, "made", None),
         ("demo --out begun", "begun", NOTHING_MORE, "begun", Some(&[])),
-        ("data validation --data cloth --config slow.toml --out set", "set", NOTHING_MORE, "set", None),
+        ("data validation --data cloth --config slow.toml --out set", "set/*/validation/ground_truth", NOTHING_MORE, "set", None),
         (
             "train --config slow.toml --data cloth --steps 1 --out trained",
             "trained/checkpoint.safetensors",
@@ -268,7 +288,7 @@ fn every_command_ends_in_order() {
         ),
     ];
     for (command, awaited, line, folder, left) in table {
-        let ran = interrupted_when(&scratch, command, || scratch.path(awaited).exists());
+        let ran = interrupted_when(&scratch, command, || is_there(&scratch, awaited));
         assert_eq!(ran.code, 130, "{command}: {}", ran.err);
         assert!(ran.err.ends_with(line), "{command}: {}", ran.err);
         let found = scratch.path(folder).exists().then(|| scratch.names(folder));
@@ -289,11 +309,10 @@ fn a_demo_can_be_ended_while_it_evaluates() {
 #[test]
 fn an_interrupted_validation_is_not_in_the_way_of_the_next() {
     let scratch = Scratch::new();
-    let image = scratch.read("cloth/train/good/000.png");
-    (0..100).for_each(|number| scratch.write(format!("cloth/train/good/1{number:03}.png"), &image));
+    add_images(&scratch, "train");
     scratch.succeeds("train --config c.toml --data cloth --out own");
     let command = "validate --model own/model.safetensors --data cloth --out new";
-    let ran = interrupted_when(&scratch, command, || scratch.path("new").exists());
+    let ran = interrupted_when(&scratch, command, || is_there(&scratch, "new/*/validation/ground_truth"));
     assert_eq!((ran.code, ran.out.as_str()), (130, ""), "{}", ran.err);
     assert!(ran.err.ends_with("interrupted; nothing more is written\n"), "{}", ran.err);
     assert!(!scratch.path("new").exists());

@@ -130,6 +130,7 @@ fn a_run_keeps_the_config_and_the_log_of_the_user() {
     assert!(!String::from_utf8(scratch.read("other/config.toml")).unwrap().contains("my notes"));
 }
 
+#[cfg(unix)]
 #[test]
 fn what_is_put_in_the_place_of_weights_while_they_are_trained_is_kept() {
     let scratch = Scratch::new();
