@@ -72,7 +72,7 @@ fn validate(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<()>
 /// ones.
 pub fn counts(set: &TrainingSet, held_out: &[Image], defects: usize) -> String {
     let name = match source_of_held_out(set, held_out) {
-        Source::Training => "training images or copies of them, because no other is held out",
+        Source::Training => "training images, because no others are held out",
         _ => "held-out images",
     };
     format!("{name}: {}, copies with a drawn defect: {defects}", held_out.len())

@@ -17,7 +17,7 @@ use crate::error::Result;
 pub enum Origin {
     /// This quantile over held-out normal images, set when the model was trained.
     HeldOut(f64),
-    /// This quantile over the images that the model was trained on, because none were held out.
+    /// This quantile over the images that the model was trained on, or copies of them.
     Training(f64),
     /// This quantile over normal images that the user has given.
     Given(f64),

@@ -9,7 +9,7 @@ use tempfile::PersistError;
 use super::followed;
 use super::leftovers::{Listed, Temporary, temporary_file};
 use super::settle::wait_for;
-use super::unfinished::held;
+use super::unfinished::{held, put_there_meanwhile};
 use crate::error::{Error, Result};
 
 /// Writes `path` through `write`: first to a hidden temporary file in the same folder, which is renamed to `path` once it is
@@ -164,10 +164,6 @@ impl Written {
         };
         (named.map(drop).map_err(refused), listed)
     }
-}
-
-pub(super) fn put_there_meanwhile(path: &Path) -> Error {
-    Error::file(path, "was put there meanwhile, and is not replaced")
 }
 
 /// The folder of a file.

@@ -7,7 +7,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::atomic::put_there_meanwhile;
 use super::folder::make_folder_now;
 use super::leftovers::{hidden_folder, remove_hidden, remove_leftovers};
 use crate::error::{Error, Result};
@@ -135,6 +134,11 @@ impl Unfinished {
         }
         Ok(())
     }
+}
+
+/// The error of something of somebody else at a name that was free.
+pub(super) fn put_there_meanwhile(path: &Path) -> Error {
+    Error::file(path, "was put there meanwhile, and is not replaced")
 }
 
 impl Drop for Unfinished {

@@ -87,7 +87,7 @@ fn training_images_in_the_place_of_held_out_ones_are_named() {
     let ran = scratch.succeeds(&format!("{VALIDATE} judged"));
     assert_eq!(scratch.names("judged"), ["ground_truth", "metrics.json", "test"]);
     assert!(ran.out.contains("category cloth; ") && ran.out.contains("; split validation (8 good, "), "{}", ran.out);
-    assert!(ran.out.contains("training images, because none is held out: 8, copies with"), "{}", ran.out);
+    assert!(ran.out.contains("training images, because no others are held out: 8, copies with"), "{}", ran.out);
     // What is wrong with the command is found before the images are decoded, of which none is one now.
     for name in scratch.names("large/cloth/train/good") {
         scratch.write(format!("large/cloth/train/good/{name}"), "no image");

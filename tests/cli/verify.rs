@@ -217,7 +217,7 @@ fn usage_errors_name_the_argument() {
         ("--claim C2,", "there is no claim ``".to_owned()),
         ("--seed 9007199254740992", "the seed must be 0 to 9007199254740991, got 9007199254740992".to_owned()),
         ("--seed -1", "the seed must be 0 to 9007199254740991, got -1".to_owned()),
-        ("--seed many", "invalid digit".to_owned()),
+        ("--seed many", "a whole number is needed".to_owned()),
         ("--quick --full", "cannot be used with".to_owned()),
         ("--describe --json", "cannot be used with".to_owned()),
         ("--describe --out new", "cannot be used with".to_owned()),
