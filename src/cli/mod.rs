@@ -152,7 +152,8 @@ fn wrap_usage(mut command: clap::Command) -> clap::Command {
     if let Some(line) = usage.strip_prefix(USAGE).filter(|line| !line.contains('\n') && usage.len() > WIDTH) {
         command = command.override_usage(usage_lines(line));
     }
-    command.mut_subcommands(wrap_usage)
+    // `-1` is a wrong value, and no option.
+    command.allow_negative_numbers(true).mut_subcommands(wrap_usage)
 }
 
 /// What stands before a usage line.

@@ -68,8 +68,8 @@ pub struct Arguments {
     /// those of an uninterrupted run
     #[arg(long, requires = "resume")]
     accept_changes: bool,
-    /// Replace files in the output folder that no run wrote: a config.toml, a log.jsonl, with --watch a training.html, with --resume
-    /// also what is in the place of the weights; a config.toml with the settings of this run, or from --config, always stays
+    /// Replace files in the output folder that no run wrote: a config.toml, a log.jsonl, with --watch a training.html; a config.toml
+    /// with the settings of this run, or from --config, always stays
     #[arg(long)]
     overwrite: bool,
     /// Train nothing: say images, network, device, memory and time, and draw the first batch as first_batch.png into the output

@@ -108,14 +108,16 @@ impl OwnFile {
             return Ok(());
         }
         let aside = put_aside(&self.path, "foreign")?;
-        log::warn!("{}: was put there by somebody else; it is kept as {}", self.path.display(), aside.display());
+        log::warn!("{}: is not as this run wrote it; it is kept as {}", self.path.display(), aside.display());
         self.known = None;
         Ok(())
     }
 
     fn say_if_link(&self) {
         if self.known.as_ref().is_some_and(|known| known.stamp.is_link) {
-            log::warn!("{}: was a link; a file takes its place, and what it led to stays", self.path.display());
+            let target = std::fs::read_link(&self.path).unwrap_or_default();
+            let (path, target) = (self.path.display(), target.display());
+            log::warn!("{path}: was a link to {target}; a file takes its place, and what it led to stays");
         }
     }
 }

@@ -217,14 +217,19 @@ impl Config {
     pub fn validate(&self) -> Result<()> {
         self.architecture().validate()?;
         self.preparation().validate()?;
-        if i64::try_from(self.seed).is_err() {
-            return Err(Error::config("seed", format!("must be 0 to {}, got {}", i64::MAX, self.seed)));
+        // Beyond that, TOML has no numbers.
+        let (largest, output) = (i64::MAX as u64, &self.output);
+        for (key, least, value) in [
+            ("seed", 0, self.seed),
+            ("output.checkpoint_every", 1, output.checkpoint_every),
+            ("output.validate_every", 0, output.validate_every),
+        ] {
+            if !(least..=largest).contains(&value) {
+                return Err(Error::config(key, format!("must be {least} to {largest}, got {value}")));
+            }
         }
         if !(0.0..=0.5).contains(&self.data.held_out) {
             return Err(Error::config("data.held_out", format!("must be 0 to 0.5, got {}", self.data.held_out)));
-        }
-        if self.output.checkpoint_every == 0 {
-            return Err(Error::config("output.checkpoint_every", "must be at least 1"));
         }
         if self.data.textures.as_ref().is_some_and(|folder| folder.as_os_str().is_empty()) {
             return Err(Error::config("data.textures", "is empty; name a folder, or leave the key out"));

@@ -1,5 +1,5 @@
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -135,7 +135,7 @@ impl Log {
         };
         let mut log = OwnFile::taken_over(path.to_owned());
         log.write_with(|writer| lines.map_or(Ok(()), |lines| copy(lines, writer, step, kept, path)))?;
-        let file = OpenOptions::new().append(true).open(path).map_err(|error| Error::write(path, error))?;
+        let file = OpenOptions::new().read(true).append(true).open(path).map_err(|error| Error::write(path, error))?;
         Ok(Self { path: path.to_owned(), file })
     }
 
@@ -146,6 +146,21 @@ impl Log {
     pub fn append(&mut self, line: &LogLine) -> Result<()> {
         let line = serde_json::to_string(line).map_err(|error| Error::file(&self.path, error))?;
         writeln!(self.file, "{line}").map_err(|error| Error::write(&self.path, error))
+    }
+
+    /// Writes the log anew if something else is in its place by now, which gets another name.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn settle(&mut self) -> Result<()> {
+        let own = self.file.metadata().map_err(|error| Error::read(&self.path, error))?;
+        let is_own =
+            |found: Metadata| found.is_file() && (found.len(), found.modified().ok()) == (own.len(), own.modified().ok());
+        if self.path.symlink_metadata().is_ok_and(is_own) {
+            return Ok(());
+        }
+        self.file.rewind().map_err(|error| Error::read(&self.path, error))?;
+        OwnFile::new(self.path.clone()).write_with(|writer| io::copy(&mut self.file, writer).map(drop))
     }
 
     /// Hands over the lines of a log one after another; none if there is no file. An incomplete last line, left by a crash, is

@@ -1,6 +1,5 @@
-//! What a run may replace in its folder: a config, a log and weights that a run has written. A config of the user is kept.
+//! What a run may replace in its folder: a config and a log that a run has written. A config of the user is kept.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -9,7 +8,7 @@ use serde::de::IgnoredAny;
 
 use super::config::Config;
 use super::log_lines::{LONGEST, LONGEST_LINE};
-use super::{CONFIG_FILE, LOG_FILE, MODEL_FILE, PREVIOUS_FILE};
+use super::{CONFIG_FILE, LOG_FILE};
 use crate::data::write_bytes;
 use crate::disk::{bounded, refused_link};
 use crate::error::{Error, Result};
@@ -17,7 +16,7 @@ use crate::error::{Error, Result};
 const REMEDY: &str = "choose another --out, or pass --overwrite to replace it";
 
 /// Checks that a run with this config would lose nothing of the user in `out`: neither a config with comments and other settings,
-/// nor a file that is no log or, where a run is resumed, no file of weights. With `overwrite`, such a
+/// nor a file that is no log. With `overwrite`, such a
 /// file may be lost unless it is one of these inputs.
 ///
 /// # Errors
@@ -30,6 +29,7 @@ pub fn check_own_files(config: &Config, out: &Path, resume: bool, overwrite: Opt
             Err(Error::file(path, reason))
         }
         Some(_) if path.is_symlink() => Err(refused_link(&path)),
+        Some(_) if path.is_dir() => Err(error),
         Some(_) => Ok(()),
     })
 }
@@ -49,28 +49,9 @@ pub(super) fn clear_the_way(config: &Config, out: &Path, resume: bool, inputs: &
 fn in_the_way(config: &Config, out: &Path, resume: bool) -> Vec<(PathBuf, Error)> {
     let [own, log] = [CONFIG_FILE, LOG_FILE].map(|name| out.join(name));
     let config = check_config(config, &own, resume).err().map(|error| (own, error));
-    // A new run begins only where there are none.
-    let weights = resume.then_some([MODEL_FILE, PREVIOUS_FILE]).into_iter().flatten().map(|name| out.join(name));
-    let weights = weights.filter_map(|path| check_weights(&path).err().map(|error| (path, error)));
     // The log of a run that is resumed goes on, and nothing of it is lost.
     let log = if resume { None } else { check_log(&log).err().map(|error| (log, error)) };
-    config.into_iter().chain(log).chain(weights).collect()
-}
-
-/// Checks that what is in the place of weights is not the user's: it begins as a file of weights, of which the rest may be
-/// damaged.
-fn check_weights(path: &Path) -> Result<()> {
-    // What is no file gets another name. A link is replaced, and what it leads to stays.
-    if !path.is_file() || path.is_symlink() {
-        return Ok(());
-    }
-    let mut start = Vec::new();
-    File::open(path).and_then(|file| file.take(9).read_to_end(&mut start)).map_err(|error| Error::read(path, error))?;
-    // The length of the header takes eight bytes, and then it begins. A failing disk gives zeros.
-    match start.get(8) == Some(&b'{') || start.iter().all(|&byte| byte == 0) {
-        true => Ok(()),
-        false => Err(Error::file(path, format!("does not begin as a file of weights, and the run would replace it; {REMEDY}"))),
-    }
+    config.into_iter().chain(log).collect()
 }
 
 fn is_one_of(path: &Path, inputs: &[PathBuf]) -> bool {
@@ -108,6 +89,9 @@ enum Found {
 }
 
 fn check_config(config: &Config, path: &Path, resume: bool) -> Result<Found> {
+    if path.is_dir() {
+        return Err(Error::file(path, "is a folder; a file is needed here"));
+    }
     if !path.is_file() {
         return Ok(Found::NothingToLose);
     }

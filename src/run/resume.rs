@@ -126,12 +126,12 @@ pub(super) fn find(config: &Config, out: &Path, start: Start) -> Result<Option<F
 /// now, or not by this version, is not given up.
 fn usable(out: &Path) -> Result<(Found, Config)> {
     let last = out.join(CHECKPOINT_FILE);
-    let damage = match read(&last) {
+    let damage = match read_checkpoint(&last) {
         Ok((checkpoint, config)) => return Ok((Found { checkpoint, damage: None, shorter: None }, config)),
         Err(error) if is_missing(&error) || is_lost(&last, &error) => error,
         Err(error) => return Err(error),
     };
-    match read(&out.join(PREVIOUS_FILE)) {
+    match read_checkpoint(&out.join(PREVIOUS_FILE)) {
         Ok((checkpoint, config)) => Ok((Found { checkpoint, damage: Some(damage), shorter: None }, config)),
         Err(error) if is_missing(&damage) => Err(error),
         Err(error) if is_missing(&error) => Err(damage),
@@ -160,7 +160,7 @@ fn is_missing(error: &Error) -> bool {
 }
 
 /// A checkpoint and its config.
-fn read(path: &Path) -> Result<(Checkpoint, Config)> {
+pub(super) fn read_checkpoint(path: &Path) -> Result<(Checkpoint, Config)> {
     let checkpoint = Checkpoint::read(path)?;
     // Parsed, because an older version may have used other names of keys.
     let (config, _) = Config::parse_with_notice(&checkpoint.config).map_err(|error| Error::file(path, error))?;

@@ -14,7 +14,7 @@ use super::log::{Log, LogEntry, LogLine, ValidationEntry};
 use super::memory::{check_step_memory, check_training_memory};
 use super::own_files::{check_own_files, clear_the_way, write_config};
 use super::resume::{Accepted, Found, History, Start, find};
-use super::saved_files::SavedFiles;
+use super::saved_files::{Resumed, SavedFiles};
 use super::training_images::{TrainingImages, load_training_set};
 use super::validation::Validation;
 use super::{CHECKPOINT_FILE, LOG_FILE};
@@ -218,10 +218,11 @@ impl TrainingJob {
         let found = find(&self.config, &self.out, self.start)?;
         let history = self.check(found.as_ref(), backend)?;
         let is_lengthened = found.as_ref().is_some_and(|found| found.shorter.is_some());
+        let images_then = found.as_ref().and_then(|found| found.checkpoint.images.clone());
         let mut trainer = self.trainer(backend, found.map(|found| found.checkpoint))?;
         let (count, steps) = (self.config.train.batch, self.config.train.steps);
         let mut batches = Batches::new(backend, Arc::clone(&self.set), count, steps)?;
-        let mut files = self.clear_files()?;
+        let mut files = self.clear_files(images_then.as_deref())?;
         // Twice, so that the checkpoint before knows the new number of steps, too.
         for _ in 0..if is_lengthened { 2 } else { 0 } {
             files.save(&self.checkpoint(&trainer, &text, &history)?)?;
@@ -234,7 +235,7 @@ impl TrainingJob {
         while trainer.step() < steps {
             if stop.load(Ordering::Relaxed) {
                 files.save(&self.checkpoint(&trainer, &text, &history)?)?;
-                return Ok(Outcome::Interrupted);
+                return log.settle().map(|()| Outcome::Interrupted);
             }
             let entry = self.advance(&mut trainer, &mut batches)?;
             log::debug!("step {}: loss {}, learning rate {}", entry.step, entry.loss, entry.rate);
@@ -248,6 +249,7 @@ impl TrainingJob {
                 files.save(&self.checkpoint(&trainer, &text, &history)?)?;
             }
         }
+        log.settle()?;
         // Before the last look at `stop`, so that a signal is either seen here or finds this set.
         self.saved.store(true, Ordering::SeqCst);
         if stop.load(Ordering::SeqCst) {
@@ -257,15 +259,16 @@ impl TrainingJob {
         Ok(Outcome::Finished)
     }
 
-    /// The files to write, with nothing of the user in their places. To be called as late as possible: what stops the run before
-    /// leaves these files.
-    fn clear_files(&self) -> Result<SavedFiles> {
+    /// The files to write, with nothing of the user in their places; `images_then` are those of the checkpoint. To be called as
+    /// late as possible: what stops the run before leaves these files.
+    fn clear_files(&self, images_then: Option<&str>) -> Result<SavedFiles> {
         let is_resumed = self.start != Start::New;
         match &self.overwrite {
             Some(inputs) => clear_the_way(&self.config, &self.out, is_resumed, inputs)?,
             None => check_own_files(&self.config, &self.out, is_resumed, None)?,
         }
-        Ok(SavedFiles::new(&self.out, is_resumed))
+        let run = Resumed { config: &self.config, images: [Some(&self.images), images_then] };
+        Ok(SavedFiles::new(&self.out, is_resumed.then_some(&run)))
     }
 
     /// Whether all steps are made and a checkpoint holds them. What is left, the thresholds and the weight file, does not look at

@@ -169,25 +169,32 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_it_is_used() {
 }
 
 #[test]
-fn files_of_the_user_in_the_place_of_weights_are_not_replaced() {
+fn what_a_run_did_not_write_in_the_place_of_its_weights_is_kept() {
     let scratch = Scratch::new();
     let resume = "train --config c.toml --data cloth --out run --resume";
     let weights = scratch.read("run/model.safetensors");
-    for name in ["model.safetensors", "checkpoint.previous.safetensors"] {
-        let path = format!("run/{name}");
-        scratch.write(&path, "my notes");
-        let text = scratch.refuses(resume);
-        assert!(
-            text.starts_with(&format!("{path}: does not begin as a file of weights, and the run would replace it; choose ")),
-            "{text}"
-        );
-        assert_eq!(scratch.read(&path), b"my notes");
-        scratch.succeeds(&format!("{resume} --overwrite"));
-        // What a full disk has left of weights is the run's.
-        scratch.write(&path, "");
-        scratch.succeeds(resume);
+    scratch.succeeds("train --config c.toml --data cloth --out other --seed 1");
+    scratch.succeeds("model init --model 2 --width 3 --out new.safetensors");
+    let [changed, other, new] =
+        [[&weights[..], b"\n"].concat(), scratch.read("other/model.safetensors"), scratch.read("new.safetensors")];
+    for (name, texts) in [
+        ("model.safetensors", [&b"my notes"[..], &changed, &other, &new]),
+        ("checkpoint.previous.safetensors", [b"my notes", &weights, &scratch.read("other/checkpoint.safetensors"), &new]),
+    ] {
+        let (path, aside) = (format!("run/{name}"), format!("run/{name}.foreign"));
+        for text in texts {
+            scratch.write(&path, text);
+            // Longer by a step each time, so that there is a checkpoint to write.
+            let steps = Config::read(&scratch.path("run/config.toml")).unwrap().train.steps + 1;
+            let ran = scratch.succeeds(&format!("train --data cloth --out run --resume --steps {steps}"));
+            let words = format!("warning: {path}: is not as this run wrote it; it is kept as {aside}\n");
+            assert!(ran.err.contains(&words), "{}", ran.err);
+            assert!(scratch.read(&aside) == text);
+            fs::remove_file(scratch.path(&aside)).unwrap();
+        }
     }
-    assert!(scratch.read("run/model.safetensors") == weights);
+    let ran = scratch.succeeds(&resume.replace("--config c.toml ", ""));
+    assert!(!ran.err.contains("is not as this run wrote it"), "{}", ran.err);
 }
 
 #[test]
@@ -201,7 +208,7 @@ fn a_folder_in_the_place_of_weights_gets_another_name() {
     }
     let ran = scratch.succeeds(RESUME_CUT);
     for path in paths {
-        let words = format!("warning: {path}: was put there by somebody else; it is kept as {path}.foreign\n");
+        let words = format!("warning: {path}: is not as this run wrote it; it is kept as {path}.foreign\n");
         assert!(ran.err.contains(&words), "{}", ran.err);
         assert_eq!(scratch.read(format!("{path}.foreign/mine")), b"mine");
     }
@@ -224,7 +231,8 @@ fn a_run_whose_files_lie_elsewhere_goes_on_and_they_stay() {
     let before = crate::fixture::tree(&scratch.path("far"));
     let ran = scratch.succeeds(RESUME_CUT);
     for name in ["model.safetensors", "log.jsonl"] {
-        let words = format!("warning: cut/{name}: was a link; a file takes its place, and what it led to stays\n");
+        let words =
+            format!("warning: cut/{name}: was a link to ../far/{name}; a file takes its place, and what it led to stays\n");
         assert!(ran.err.contains(&words), "{}", ran.err);
     }
     assert!(crate::fixture::tree(&scratch.path("far")) == before);
