@@ -152,8 +152,7 @@ fn wrap_usage(mut command: clap::Command) -> clap::Command {
     if let Some(line) = usage.strip_prefix(USAGE).filter(|line| !line.contains('\n') && usage.len() > WIDTH) {
         command = command.override_usage(usage_lines(line));
     }
-    // `-1` is a wrong value, and no option.
-    command.allow_negative_numbers(true).mut_subcommands(wrap_usage)
+    command.mut_subcommands(wrap_usage)
 }
 
 /// What stands before a usage line.
