@@ -16,8 +16,7 @@ use crate::error::{Error, Result};
 const REMEDY: &str = "choose another --out, or pass --overwrite to replace it";
 
 /// Checks that a run with this config would lose nothing of the user in `out`: neither a config with comments and other settings,
-/// nor a file that is no log. With `overwrite`, such a
-/// file may be lost unless it is one of these inputs.
+/// nor a file that is no log. With `overwrite`, such a file may be lost unless it is one of these inputs.
 ///
 /// # Errors
 /// The file that would be lost; one that cannot be read.
