@@ -120,7 +120,7 @@ impl TrainingJob {
         })
     }
 
-    /// The same, which replaces a config, a log and weights that no run wrote, but none of these inputs.
+    /// The same, which replaces a config and a log that no run wrote, but none of these inputs.
     #[must_use]
     pub fn overwriting(self, inputs: &[PathBuf]) -> Self {
         Self { overwrite: Some(inputs.to_vec()), ..self }
