@@ -27,7 +27,7 @@ void expect(CUresult wanted, CUresult found, int line, const char* what) {
 }
 
 const char CUBIN[] = "\x7f" "ELFfalse CUBIN sm_90a axpy";
-constexpr unsigned LEN = 4, BYTES = LEN * sizeof(float);
+constexpr unsigned LEN = 4, BYTES = LEN * sizeof(float), PAGE_BYTES = 4096;
 const std::vector<float> ONES(LEN, 1.0f);
 
 // A GPU opened for one check, with a stream and a kernel.
@@ -334,11 +334,13 @@ void modules_and_launches() {
     });
 }
 
-// A kernel that reads outside of its memory loses the device, at the next call or later.
+// A kernel that reads outside of its memory loses the device, at the next call or later. No further than the guard page behind the
+// memory, which stops every block: the blocks run in random order, and what lies beyond may be the libraries of this program, which
+// the kernel would write to.
 void a_kernel_out_of_bounds() {
     Gpu gpu;
     CUdeviceptr x = gpu.memory(ONES);
-    unsigned len = 1 << 20;
+    unsigned len = PAGE_BYTES / sizeof(float);
     uint32_t blank = 0;
     float alpha = 2;
     void* arguments[] = {&x, &x, &blank, &alpha, &len};
