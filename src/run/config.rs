@@ -223,6 +223,7 @@ impl Config {
             ("seed", 0, self.seed),
             ("output.checkpoint_every", 1, output.checkpoint_every),
             ("output.validate_every", 0, output.validate_every),
+            ("train.warmup_steps", 0, self.train.warmup_steps),
         ] {
             if !(least..=largest).contains(&value) {
                 return Err(Error::config(key, format!("must be {least} to {largest}, got {value}")));
@@ -245,7 +246,7 @@ impl Config {
     /// The config as TOML with every key, readable by [`Config::parse`].
     ///
     /// # Errors
-    /// A seed above 2^63-1, which TOML cannot hold.
+    /// A whole number above 2^63-1, which TOML cannot hold.
     pub fn to_toml(&self) -> Result<String> {
         toml::to_string(self).map_err(|error| Error::format(format!("the config cannot be written as TOML: {error}")))
     }
@@ -333,6 +334,26 @@ fn refused(text: &str, Misfit { key, span, fault }: &Misfit) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_config_that_is_valid_can_be_written() {
+        let largest = i64::MAX as u64;
+        let keys: [(&str, fn(&mut Config) -> &mut u64); 4] = [
+            ("seed", |config| &mut config.seed),
+            ("output.checkpoint_every", |config| &mut config.output.checkpoint_every),
+            ("output.validate_every", |config| &mut config.output.validate_every),
+            ("train.warmup_steps", |config| &mut config.train.warmup_steps),
+        ];
+        for (key, value) in keys {
+            let mut config = Config::default();
+            *value(&mut config) = largest;
+            config.validate().unwrap();
+            assert_eq!(Config::parse(&config.to_toml().unwrap()).unwrap(), config);
+            *value(&mut config) = largest + 1;
+            let error = config.validate().unwrap_err().to_string();
+            assert!(error.contains(key) && error.ends_with("to 9223372036854775807, got 9223372036854775808"), "{error}");
+        }
+    }
 
     #[test]
     fn defaults_survive_the_file() {

@@ -106,6 +106,8 @@ pub enum WarningKind {
 pub struct Log {
     path: PathBuf,
     file: File,
+    /// Its bytes, as far as this process wrote them.
+    length: u64,
 }
 
 impl Log {
@@ -135,8 +137,8 @@ impl Log {
         };
         let mut log = OwnFile::taken_over(path.to_owned());
         log.write_with(|writer| lines.map_or(Ok(()), |lines| copy(lines, writer, step, kept, path)))?;
-        let file = OpenOptions::new().read(true).append(true).open(path).map_err(|error| Error::write(path, error))?;
-        Ok(Self { path: path.to_owned(), file })
+        let (file, length) = open_written(path)?;
+        Ok(Self { path: path.to_owned(), file, length })
     }
 
     /// Adds one line.
@@ -144,23 +146,32 @@ impl Log {
     /// # Errors
     /// The file cannot be written, e.g. the disk is full.
     pub fn append(&mut self, line: &LogLine) -> Result<()> {
-        let line = serde_json::to_string(line).map_err(|error| Error::file(&self.path, error))?;
-        writeln!(self.file, "{line}").map_err(|error| Error::write(&self.path, error))
+        let line = serde_json::to_string(line).map_err(|error| Error::file(&self.path, error))? + "\n";
+        self.file.write_all(line.as_bytes()).map_err(|error| Error::write(&self.path, error))?;
+        self.length += line.len() as u64;
+        Ok(())
     }
 
-    /// Writes the log anew if something else is in its place by now, which gets another name.
+    /// Writes the log anew if something else has taken its name, which gets another one; lines that are added later follow there.
+    /// If somebody wrote into the file itself, a warning says so, because no other copy of the lines is left.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn settle(&mut self) -> Result<()> {
         let own = self.file.metadata().map_err(|error| Error::read(&self.path, error))?;
+        if own.len() != self.length {
+            log::warn!("{}: somebody else has written into the log of this run; lines may be missing", self.path.display());
+            self.length = own.len();
+        }
         let is_own =
             |found: Metadata| found.is_file() && (found.len(), found.modified().ok()) == (own.len(), own.modified().ok());
         if self.path.symlink_metadata().is_ok_and(is_own) {
             return Ok(());
         }
         self.file.rewind().map_err(|error| Error::read(&self.path, error))?;
-        OwnFile::new(self.path.clone()).write_with(|writer| io::copy(&mut self.file, writer).map(drop))
+        OwnFile::new(self.path.clone()).write_with(|writer| io::copy(&mut self.file, writer).map(drop))?;
+        (self.file, self.length) = open_written(&self.path)?;
+        Ok(())
     }
 
     /// Hands over the lines of a log one after another; none if there is no file. An incomplete last line, left by a crash, is
@@ -213,6 +224,13 @@ impl Log {
         })?;
         Ok(last)
     }
+}
+
+/// A log that is there, to add lines to it, and its length in bytes.
+fn open_written(path: &Path) -> Result<(File, u64)> {
+    let file = OpenOptions::new().read(true).append(true).open(path).map_err(|error| Error::write(path, error))?;
+    let length = file.metadata().map_err(|error| Error::read(path, error))?.len();
+    Ok((file, length))
 }
 
 /// Copies the lines up to `step`. If others are lost by that, the whole log at `path` is put aside.
@@ -419,6 +437,52 @@ mod tests {
         drop(Log::open_with(&path, 2, |line| kept.push(line)).unwrap());
         assert_eq!(kept, Log::lines(&path).unwrap());
         assert_eq!(kept.len(), 4);
+    }
+
+    fn warning_of(step: u64) -> LogLine {
+        let (warning, message) = (WarningKind::RisingLoss, "high".to_owned());
+        LogLine::Warning(WarningEntry { step, warning, value: 1.0, reference: 0.5, message })
+    }
+
+    #[test]
+    fn what_takes_the_name_of_the_log_gets_another_one_and_lines_follow_in_the_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let mut log = Log::open(&at("log.jsonl"), 0).unwrap();
+        let mut add = |step: u64, occupy: &dyn Fn(&Path)| {
+            log.append(&warning_of(step)).unwrap();
+            std::fs::remove_file(at("log.jsonl")).unwrap();
+            occupy(&at("log.jsonl"));
+            log.settle().unwrap();
+        };
+        add(1, &|_| {});
+        add(2, &|path| std::fs::write(path, "mine").unwrap());
+        add(3, &|path| std::fs::create_dir(path).unwrap());
+        #[cfg(unix)]
+        add(4, &|path| std::os::unix::fs::symlink("log.jsonl.foreign", path).unwrap());
+        #[cfg(not(unix))]
+        add(4, &|path| std::fs::write(path, "mine, too").unwrap());
+        log.append(&warning_of(5)).unwrap();
+        log.settle().unwrap();
+        let steps: Vec<u64> = Log::lines(&at("log.jsonl")).unwrap().iter().map(LogLine::step).collect();
+        assert_eq!(steps, [1, 2, 3, 4, 5]);
+        assert_eq!(std::fs::read_to_string(at("log.jsonl.foreign")).unwrap(), "mine");
+        assert!(at("log.jsonl.foreign.2").is_dir() && at("log.jsonl.foreign.3").symlink_metadata().is_ok());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4);
+    }
+
+    #[test]
+    fn what_is_written_into_the_log_stays_there_beside_later_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.jsonl");
+        let mut log = Log::open(&path, 0).unwrap();
+        log.append(&warning_of(1)).unwrap();
+        std::fs::write(&path, "mine\n").unwrap();
+        log.append(&warning_of(2)).unwrap();
+        log.settle().unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("mine\n{\"step\":2,") && log.length == text.len() as u64, "{text}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

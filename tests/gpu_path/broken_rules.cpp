@@ -341,6 +341,7 @@ void a_kernel_out_of_bounds() {
     Gpu gpu;
     CUdeviceptr x = gpu.memory(ONES);
     unsigned len = PAGE_BYTES / sizeof(float);
+    HOLDS(x % PAGE_BYTES >= PAGE_BYTES / 2);
     uint32_t blank = 0;
     float alpha = 2;
     void* arguments[] = {&x, &x, &blank, &alpha, &len};
