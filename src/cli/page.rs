@@ -67,7 +67,7 @@ pub fn files<M: Serialize>(
         let found = detector.examine_with(&image, cutoffs).map_err(|error| error.in_file(&test.path))?;
         // A good image needs no mask, but without any, black pictures would only look like masks.
         let is_known = has_masks && (test.is_good() || !test.masks.is_empty());
-        Ok(Example::new(test, image, is_known.then_some(&truth), &found, scale))
+        Example::new(test, &image, is_known.then_some(&truth), &found, scale)
     };
     let of_figure = results.of_figure().into_iter().map(examined).collect::<Result<Vec<_>>>()?;
     let figure = encode_png(&figure(&of_figure.iter().collect::<Vec<_>>(), scale, Some(pixel.value))?)?;

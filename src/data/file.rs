@@ -64,7 +64,7 @@ pub fn read_image_with(path: &Path, white_level: f64) -> Result<Image> {
 /// # Errors
 /// As [`read_image`].
 pub fn read_with_levels(path: &Path, white_level: f64) -> Result<(Image, Option<Levels>)> {
-    let refuse = |reason| Error::file(path, reason);
+    let refuse = |reason| decode::refusal(path, reason);
     let samples = read_samples(path)?;
     let levels = samples.levels(0).map_err(refuse)?;
     let pixels = samples.over_white(white_level).map_err(refuse)?;
@@ -101,7 +101,7 @@ pub fn read_size(path: &Path) -> Result<[u32; 2]> {
 pub fn read_mask(path: &Path) -> Result<Plane> {
     let samples = read_samples(path)?;
     let [height, width] = samples.sides();
-    let finite = samples.levels(0).and_then(|_| samples.over_black()).map_err(|reason| Error::file(path, reason))?;
+    let finite = samples.levels(0).and_then(|_| samples.over_black()).map_err(|reason| decode::refusal(path, reason))?;
     let image = image(height, width, finite).map_err(|error| Error::file(path, error))?;
     let means = image.map_axis(Axis(2), |rgb| rgb.iter().sum::<f32>() / 3.0);
     let brightest = means.iter().copied().fold(0.0, f32::max);
@@ -199,7 +199,7 @@ pub(crate) fn to_byte(v: f32) -> u8 {
 
 fn read_samples(path: &Path) -> Result<Samples> {
     let (format, bytes, _) = read_checked(path)?;
-    let samples = decode::samples(format, &bytes).map_err(|reason| Error::file(path, reason))?;
+    let samples = decode::samples(format, &bytes).map_err(|reason| decode::refusal(path, reason))?;
     if let Some(loss) = samples.loss {
         log::warn!("{}: {loss}", path.display());
     }
@@ -210,7 +210,7 @@ fn read_samples(path: &Path) -> Result<Samples> {
 fn read_checked(path: &Path) -> Result<(ImageFormat, Vec<u8>, [u32; 2])> {
     let bytes = bounded::read(path, MAX_BYTES)?;
     let format = format(path, &bytes)?;
-    let [height, width] = decode::size(format, &bytes).map_err(|reason| Error::file(path, reason))?;
+    let [height, width] = decode::size(format, &bytes).map_err(|reason| decode::refusal(path, reason))?;
     check_size(path, height, width)?;
     Ok((format, bytes, [height, width]))
 }

@@ -90,7 +90,7 @@ impl Strips {
     /// Damaged or truncated data, also behind the last row; a value that is not finite; more rows than there are; too little
     /// memory.
     pub fn next(&mut self, count: usize) -> Result<Image> {
-        let refuse = |reason| Error::file(&self.path, reason);
+        let refuse = |reason| decode::refusal(&self.path, reason);
         let samples = self.rows.next(count).map_err(refuse)?;
         let levels = samples.levels(self.next).map_err(refuse)?;
         self.next += count;

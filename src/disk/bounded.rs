@@ -42,7 +42,7 @@ pub fn open(path: &Path, limit: u64) -> Result<(File, u64)> {
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let (file, length) = open(path, limit)?;
     let wanted = usize::try_from(length).unwrap_or(usize::MAX);
-    let short = |_| Error::file(path, format!("has {length} bytes, for which memory is short"));
+    let short = |_| Error::OutOfMemory { device: "cpu", reason: format!("{length} bytes of a file") }.in_file(path);
     let mut bytes = spare::reserved(wanted).map_err(short)?;
     file.take(limit).read_to_end(&mut bytes).map_err(|error| Error::read(path, error))?;
     Ok(bytes)

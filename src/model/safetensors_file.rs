@@ -1,45 +1,69 @@
 use std::collections::HashMap;
 
 use half::{bf16, f16};
-use ndarray::ArrayD;
+use ndarray::{ArrayD, ArrayViewD};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::spare;
 
 /// Metadata key of the SHA-256 of everything else in the file.
 const DIGEST: &str = "orthoscope.sha256";
 
+/// Its digits.
+const DIGITS: usize = 64;
+
 /// Digits of a digest in a message.
 const SHOWN: usize = 16;
+
+/// A tensor of a file with its name.
+pub(crate) type Named<'a> = (String, ArrayViewD<'a, f32>);
 
 /// The bytes of a safetensors file: length of the header, header, values. Tensors and metadata are sorted by name, so that equal
 /// content gives equal bytes. The `safetensors` crate writes metadata in an order that changes from run to run. A digest of
 /// names, shapes, values and metadata is added to the metadata.
 ///
 /// # Errors
-/// A header that JSON cannot represent.
-pub(crate) fn encode_safetensors(mut tensors: Vec<(String, ArrayD<f32>)>, metadata: &HashMap<String, String>) -> Result<Vec<u8>> {
+/// A header that JSON cannot represent; too little memory.
+pub(crate) fn encode_safetensors(mut tensors: Vec<Named<'_>>, metadata: &HashMap<String, String>) -> Result<Vec<u8>> {
     tensors.sort_by(|a, b| a.0.cmp(&b.0));
-    let (mut header, mut data, mut digest) = (Map::new(), Vec::new(), ContentDigest::new(metadata));
-    for (name, values) in tensors {
-        let start = data.len();
-        data.extend(values.iter().flat_map(|value| value.to_le_bytes()));
-        digest.add(&name, Dtype::F32, values.shape(), &data[start..]);
-        header.insert(name, json!({ "dtype": "F32", "shape": values.shape(), "data_offsets": [start, data.len()] }));
+    // As long as the one with the digest, which is known when the values are written.
+    let blank = header(&tensors, metadata, &"0".repeat(DIGITS))?;
+    let start = size_of::<u64>() + blank.len();
+    let whole = start + tensors.iter().map(|(_, values)| size_of::<f32>() * values.len()).sum::<usize>();
+    let short = |_| Error::OutOfMemory { device: "cpu", reason: format!("{whole} bytes of a file to write") };
+    let mut bytes = spare::reserved(whole).map_err(short)?;
+    bytes.extend_from_slice(&(blank.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(&blank);
+    let mut digest = ContentDigest::new(metadata);
+    for (name, values) in &tensors {
+        let start = bytes.len();
+        bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+        digest.add(name, Dtype::F32, values.shape(), &bytes[start..]);
     }
-    let digest = digest.hex();
+    bytes[size_of::<u64>()..start].copy_from_slice(&header(&tensors, metadata, &digest.hex())?);
+    Ok(bytes)
+}
+
+/// Where each tensor is, and the metadata with this digest.
+fn header(tensors: &[Named<'_>], metadata: &HashMap<String, String>, digest: &str) -> Result<Vec<u8>> {
     let mut pairs: Vec<_> = metadata.iter().map(|(key, text)| (key.as_str(), text.as_str())).collect();
     pairs.retain(|(key, _)| *key != DIGEST);
-    pairs.push((DIGEST, &digest));
+    pairs.push((DIGEST, digest));
     pairs.sort_unstable();
     let metadata: Map<String, Value> = pairs.into_iter().map(|(key, text)| (key.to_owned(), text.into())).collect();
-    header.shift_insert(0, "__metadata__".to_owned(), Value::Object(metadata));
+    let (mut header, mut end) = (Map::from_iter([("__metadata__".to_owned(), Value::Object(metadata))]), 0);
+    for (name, values) in tensors {
+        let start = end;
+        end += size_of::<f32>() * values.len();
+        header.insert(name.clone(), json!({ "dtype": "F32", "shape": values.shape(), "data_offsets": [start, end] }));
+    }
     let mut header = serde_json::to_vec(&header).map_err(Error::format)?;
     // Spaces align the values to 8 bytes, as the format requires.
     header.resize(header.len().next_multiple_of(8), b' ');
-    Ok([&(header.len() as u64).to_le_bytes()[..], &header, &data].concat())
+    Ok(header)
 }
 
 /// Tensors and metadata of a safetensors file. If it has a digest, that is checked, and taken out of the metadata; files of other
@@ -163,11 +187,15 @@ mod tests {
         assert!(decode_values(&TensorView::new(Dtype::I32, vec![1], &[0; 4]).unwrap()).is_none());
     }
 
+    fn views(tensors: &[(String, ArrayD<f32>)]) -> Vec<Named<'_>> {
+        tensors.iter().map(|(name, values)| (name.clone(), values.view())).collect()
+    }
+
     #[test]
     fn the_safetensors_crate_reads_encoded_files() {
         let tensors = vec![("b".to_owned(), ArrayD::ones(vec![2, 3])), ("a".to_owned(), arr1(&[-2.5]).into_dyn())];
         let metadata: HashMap<_, _> = ["one", "two", "three"].map(|key| (key.to_owned(), format!("\"{key}\""))).into();
-        let bytes = encode_safetensors(tensors.clone(), &metadata).unwrap();
+        let bytes = encode_safetensors(views(&tensors), &metadata).unwrap();
         let read = SafeTensors::deserialize(&bytes).unwrap();
         let mut names = read.names();
         names.sort();
@@ -179,7 +207,7 @@ mod tests {
         assert_eq!(decode_safetensors(&bytes, "").unwrap().1, metadata);
         for _ in 0..20 {
             let again: HashMap<_, _> = metadata.clone().into_iter().collect();
-            assert_eq!(encode_safetensors(tensors.clone(), &again).unwrap(), bytes);
+            assert_eq!(encode_safetensors(views(&tensors), &again).unwrap(), bytes);
         }
     }
 
@@ -187,7 +215,7 @@ mod tests {
     fn every_flipped_bit_is_noticed() {
         let tensors = vec![("b".to_owned(), ArrayD::ones(vec![2, 3])), ("a".to_owned(), arr1(&[-2.5]).into_dyn())];
         let metadata = HashMap::from([("orthoscope.step".to_owned(), "128".to_owned())]);
-        let bytes = encode_safetensors(tensors, &metadata).unwrap();
+        let bytes = encode_safetensors(views(&tensors), &metadata).unwrap();
         let decoded = |bytes: &[u8]| decode_safetensors(bytes, "foreign").map(|(_, metadata)| metadata);
         assert_eq!(decoded(&bytes).unwrap(), metadata);
         let mut unnoticed = Vec::new();
@@ -209,7 +237,7 @@ mod tests {
     fn files_without_a_digest_or_in_another_order_are_read() {
         let tensors = vec![("b".to_owned(), ArrayD::ones(vec![2, 3])), ("a".to_owned(), arr1(&[-2.5]).into_dyn())];
         let metadata = HashMap::from([("key".to_owned(), "text".to_owned())]);
-        let bytes = encode_safetensors(tensors, &metadata).unwrap();
+        let bytes = encode_safetensors(views(&tensors), &metadata).unwrap();
         let file = SafeTensors::deserialize(&bytes).unwrap();
         let stored = SafeTensors::read_metadata(&bytes).unwrap().1.metadata().clone().unwrap();
         for metadata in [stored, metadata] {

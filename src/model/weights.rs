@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use ndarray::ArrayD;
+use ndarray::{ArrayBase, ArrayD, IxDyn, RawData};
 use safetensors::tensor::SafeTensors;
 
 use super::mistaken::mistaken;
@@ -46,7 +46,7 @@ impl WeightFile {
     /// The file's bytes.
     ///
     /// # Errors
-    /// A parameter that is missing or has another shape.
+    /// A parameter that is missing or has another shape; too little memory.
     pub fn encode(&self) -> Result<Vec<u8>> {
         let specs = self.architecture.plan(self.architecture.smallest_input()?)?.parameters;
         let mut stored = Vec::with_capacity(specs.len());
@@ -56,7 +56,7 @@ impl WeightFile {
                 let (name, shape) = (&spec.name, spec.shape);
                 Error::format(format!("parameter `{name}` is missing or not {shape}"))
             })?;
-            stored.push((spec.name.clone(), permuted(values.clone(), OHWI_TO_OIHW)));
+            stored.push((spec.name.clone(), permuted(values.view(), OHWI_TO_OIHW)));
         }
         let mut metadata = self.metadata.clone();
         let architecture = serde_json::to_string(&self.architecture).map_err(|error| Error::format(error.to_string()))?;
@@ -146,7 +146,7 @@ fn read_tensor(tensors: &SafeTensors<'_>, spec: &ParameterSpec, architecture: &A
 }
 
 /// Convolution weights with permuted axes; other parameters unchanged.
-fn permuted(values: ArrayD<f32>, axes: [usize; 4]) -> ArrayD<f32> {
+fn permuted<S: RawData<Elem = f32>>(values: ArrayBase<S, IxDyn>, axes: [usize; 4]) -> ArrayBase<S, IxDyn> {
     if values.ndim() == axes.len() { values.permuted_axes(&axes[..]) } else { values }
 }
 

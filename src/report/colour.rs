@@ -1,8 +1,8 @@
 //! Planes as images: a perceptual colour map, heatmaps, overlays and masks.
 
-use ndarray::{Array2, Axis, Zip, aview1};
+use ndarray::Array2;
 
-use crate::data::arrays::reserved;
+use crate::data::arrays::{each, mapped, reserved};
 use crate::data::{Image, Plane, image, row_major, sides};
 use crate::error::{Error, Result};
 use crate::shape::in_pixels;
@@ -87,17 +87,26 @@ pub fn heat(value: f32) -> [f32; 3] {
 }
 
 /// `plane` drawn with [`heat`], with its values on `scale`.
-pub fn heatmap(plane: &Plane, scale: Scale) -> Image {
+///
+/// # Errors
+/// Too little memory.
+pub fn heatmap(plane: &Plane, scale: Scale) -> Result<Image> {
     paint(plane, |value| heat(scale.place(value)))
 }
 
 /// A mask in white on black.
-pub fn mask_picture(mask: &Array2<bool>) -> Image {
-    grey(&mask.mapv(f32::from))
+///
+/// # Errors
+/// Too little memory.
+pub fn mask_picture(mask: &Array2<bool>) -> Result<Image> {
+    grey(&mapped(&mask.view(), f32::from)?)
 }
 
 /// The plane as a grey image; values are clamped to [0, 1], NaN is black.
-pub fn grey(plane: &Plane) -> Image {
+///
+/// # Errors
+/// Too little memory.
+pub fn grey(plane: &Plane) -> Result<Image> {
     paint(plane, |value| [if value.is_nan() { 0.0 } else { value.clamp(0.0, 1.0) }; 3])
 }
 
@@ -128,11 +137,9 @@ fn luminance(rgb: [f32; 3]) -> f32 {
     0.2126 * rgb[0] + 0.7152 * rgb[1] + 0.0722 * rgb[2]
 }
 
-fn paint(plane: &Plane, colour: impl Fn(f32) -> [f32; 3]) -> Image {
+fn paint(plane: &Plane, colour: impl Fn(f32) -> [f32; 3]) -> Result<Image> {
     let (height, width) = plane.dim();
-    let mut image = Image::zeros((height, width, 3));
-    Zip::from(image.lanes_mut(Axis(2))).and(plane).for_each(|mut pixel, &value| pixel.assign(&aview1(&colour(value))));
-    image
+    image(height, width, each(&plane.view(), colour)?.into_flattened())
 }
 
 #[cfg(test)]
@@ -168,7 +175,7 @@ mod tests {
     fn a_scale_without_extent_does_not_divide_by_zero() {
         let scale = Scale { low: 2.0, high: 2.0 };
         assert_eq!([1.0, 2.0, 3.0].map(|v| scale.place(v)), [0.0, 0.0, 1.0]);
-        assert_eq!(heatmap(&array![[2.0, 2.0]], scale), arr3(&[[heat(0.0), heat(0.0)]]));
+        assert_eq!(heatmap(&array![[2.0, 2.0]], scale).unwrap(), arr3(&[[heat(0.0), heat(0.0)]]));
         assert_eq!(Scale { low: f32::MIN, high: f32::MAX }.place(0.0), 0.5);
     }
 
@@ -199,8 +206,8 @@ mod tests {
     #[test]
     fn grey_clamps_to_the_unit_range_and_masks_are_white_on_black() {
         let expected = arr3(&[[[0.0; 3], [0.25; 3], [1.0; 3], [0.0; 3]]]);
-        assert_eq!(grey(&array![[-1.0, 0.25, 7.0, f32::NAN]]), expected);
-        assert_eq!(mask_picture(&array![[true, false]]), arr3(&[[[1.0; 3], [0.0; 3]]]));
+        assert_eq!(grey(&array![[-1.0, 0.25, 7.0, f32::NAN]]).unwrap(), expected);
+        assert_eq!(mask_picture(&array![[true, false]]).unwrap(), arr3(&[[[1.0; 3], [0.0; 3]]]));
     }
 
     #[test]

@@ -3,12 +3,16 @@
 use super::colour::{Scale, heatmap, mask_picture};
 use super::figure::{Figure, FigureRow, HeatScale};
 use super::number::readable;
-use crate::data::{Image, Plane, TestImage};
+use crate::data::arrays::{copied, mapped};
+use crate::data::{Image, Plane, TestImage, resize};
 use crate::detect::Examination;
 use crate::detect::metrics::is_anomalous;
 use crate::error::Result;
 
-/// One image with its reconstruction, heatmap and masks.
+/// Longest side of a picture that is shown, in pixels. The pictures of a page are in memory together, and in its file.
+const LONGEST: usize = 512;
+
+/// One image with its reconstruction, heatmap and masks, each no larger than it is shown.
 #[derive(Clone, Debug)]
 pub struct Example {
     /// Name of the image.
@@ -35,19 +39,23 @@ pub struct Example {
 
 impl Example {
     /// A test image with the results of the detector. `scale` is that of the heat colours.
-    pub fn new(test: &TestImage, image: Image, truth: Option<&Plane>, found: &Examination, scale: Scale) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// Too little memory.
+    pub fn new(test: &TestImage, image: &Image, truth: Option<&Plane>, found: &Examination, scale: Scale) -> Result<Self> {
+        let painted = |truth: &Plane| shown(&mask_picture(&mapped(&truth.view(), is_anomalous)?)?);
+        Ok(Self {
             name: test.name(),
             kind: test.defect.clone(),
             score: found.score,
             anomalous_truth: !test.is_good(),
             anomalous_verdict: found.anomalous == Some(true),
-            input: image,
-            reconstruction: found.reconstruction.clone(),
-            heatmap: heatmap(&found.heatmap, scale),
-            mask: mask_picture(&found.mask),
-            truth: truth.map(|truth| mask_picture(&truth.mapv(is_anomalous))),
-        }
+            input: shown(image)?,
+            reconstruction: shown(&found.reconstruction)?,
+            heatmap: shown(&heatmap(&found.heatmap, scale)?)?,
+            mask: shown(&mask_picture(&found.mask)?)?,
+            truth: truth.map(painted).transpose()?,
+        })
     }
 
     /// Input, reconstruction, heatmap, predicted mask, and the ground truth if it is known.
@@ -69,6 +77,20 @@ impl Example {
             (false, true) => ("wrong", "✗ false alarm"),
         }
     }
+}
+
+/// A picture as large as it is shown.
+///
+/// # Errors
+/// Too little memory.
+pub(super) fn shown(picture: &Image) -> Result<Image> {
+    let (height, width, _) = picture.dim();
+    let longest = height.max(width);
+    if longest <= LONGEST {
+        return copied(&picture.view());
+    }
+    let fitted = |side: usize| (side * LONGEST / longest).max(1);
+    resize(picture, fitted(height), fitted(width))
 }
 
 /// Examples side by side, with a heat scale that marks the pixel threshold. There is no column for the ground truth if one of

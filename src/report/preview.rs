@@ -18,7 +18,8 @@ const WEIGHT_CAPTION: &str = "weight M";
 pub fn preview(set: &TrainingSet, is_weighted: bool, step: u64, count: usize) -> Result<Image> {
     let samples = set.samples(step, count)?;
     let changes: Vec<Image> = samples.iter().map(|sample| (&sample.target - &sample.image).mapv_into(f32::abs)).collect();
-    let masks: Vec<Image> = samples.iter().map(|sample| grey(if is_weighted { &sample.region } else { &sample.mask })).collect();
+    let mask = |sample: &Corrupted| grey(if is_weighted { &sample.region } else { &sample.mask });
+    let masks = samples.iter().map(mask).collect::<Result<Vec<_>>>()?;
     let mut captions = CAPTIONS;
     if is_weighted {
         captions[2] = WEIGHT_CAPTION;

@@ -115,12 +115,12 @@ impl Checkpoint {
     /// The file's bytes, safetensors.
     ///
     /// # Errors
-    /// Serialisation failed.
+    /// Serialisation failed; too little memory.
     pub fn encode(&self) -> Result<Vec<u8>> {
         let tensors = self
             .groups
             .iter()
-            .flat_map(|(group, values)| values.iter().map(move |(name, values)| (format!("{group}.{name}"), values.clone())));
+            .flat_map(|(group, values)| values.iter().map(move |(name, values)| (format!("{group}.{name}"), values.view())));
         let mut metadata = HashMap::from([(STEP.to_owned(), self.step.to_string()), (CONFIG.to_owned(), self.config.clone())]);
         metadata.extend(self.images.clone().map(|images| (IMAGES.to_owned(), images)));
         if let Some(skipped) = &self.skipped {

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use super::reason::Reason;
+use super::reason::{self, Reason};
 use crate::shape::in_pixels;
 use crate::spare::{self, Promise};
 
@@ -35,7 +35,7 @@ pub(super) fn for_decoder(size @ [height, width]: [u32; 2]) -> Reason<Promise> {
 }
 
 fn short<T: Display + PartialEq>([height, width]: [T; 2]) -> String {
-    format!("has {}, for which memory is short", in_pixels(height, width))
+    reason::short(in_pixels(height, width))
 }
 
 /// Refuses a file of so many bytes that claims more samples than it can hold, if each byte becomes at most `most` bytes of

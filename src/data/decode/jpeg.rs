@@ -6,7 +6,7 @@ use image::ImageDecoder;
 use image::codecs::jpeg::JpegDecoder;
 
 use super::buffer::{buffer, reserved};
-use super::reason::{Reason, broken};
+use super::reason::{Reason, broken, is_short};
 use super::samples::{Colour, Kind, Samples};
 
 /// What is put behind the coded data to see whether the decoder reads it; no sequence of valid codes.
@@ -38,6 +38,7 @@ pub(super) fn samples(bytes: &[u8]) -> Reason<Samples> {
     [&bytes[..end - fill], &TAIL, &END].into_iter().for_each(|part| longer.extend_from_slice(part));
     match decoded(&longer) {
         Ok(other) if other.raw() == samples.raw() => Ok(samples),
+        Err(reason) if is_short(&reason) => Err(reason),
         _ => Err("the JPEG data are cut short: the coded data end before the last pixel".to_owned()),
     }
 }

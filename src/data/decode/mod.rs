@@ -30,6 +30,7 @@ pub use buffer::MAX_PIXELS;
 use orientation::Orientation;
 pub(super) use others::{OTHERS, extension};
 use reason::Reason;
+pub(super) use reason::refusal;
 pub(super) use rows::{RowDecoder, Source, stored_size};
 pub(super) use samples::Samples;
 use tiff_directory::is_tiff;

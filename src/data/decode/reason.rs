@@ -1,11 +1,38 @@
 //! Why a picture cannot be read, in words.
 
 use std::fmt::Display;
+use std::path::Path;
 
 use image::ImageFormat;
 
+use crate::error::Error;
+
 /// A reason why data cannot be decoded.
 pub(in crate::data) type Reason<T> = Result<T, String>;
+
+/// How a reason begins that says nothing about the data: there is too little memory for what follows.
+const SHORT: &str = "memory is short for ";
+
+/// Too little memory for this.
+pub(super) fn short(what: impl Display) -> String {
+    format!("{SHORT}{what}")
+}
+
+/// Whether memory, and not the data, is the reason.
+pub(super) fn is_short(reason: &str) -> bool {
+    reason.starts_with(SHORT)
+}
+
+/// The error about a file that cannot be decoded.
+pub(in crate::data) fn refusal(path: &Path, reason: String) -> Error {
+    match reason.strip_prefix(SHORT) {
+        Some(what) => {
+            let reason = format!("{what}; fewer threads or smaller pictures need less");
+            Error::OutOfMemory { device: "cpu", reason }.in_file(path)
+        }
+        None => Error::file(path, reason),
+    }
+}
 
 /// The name of a format.
 pub(super) fn name(format: ImageFormat) -> String {
@@ -30,6 +57,13 @@ pub(super) fn broken(format: &str, error: &dyn Display) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_for_which_memory_is_short_is_not_a_damaged_one() {
+        let error = refusal(Path::new("a.png"), short("9 pixels"));
+        assert_eq!(error.to_string(), "a.png: cpu: out of memory: 9 pixels; fewer threads or smaller pictures need less");
+        assert!(error.is_out_of_memory() && !refusal(Path::new("a.png"), "is odd".to_owned()).is_out_of_memory());
+    }
 
     #[test]
     fn a_chunk_is_named_by_its_four_letters() {

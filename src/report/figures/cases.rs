@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::colour::{Scale, overlay};
-use super::super::example::Example;
+use super::super::example::{Example, shown};
 use super::super::figure::FigureRow;
 use super::super::number::readable;
 use super::super::results::Results;
@@ -115,8 +115,8 @@ impl<'a, B: Backend> Test<'a, B> {
         let scale = self.scale();
         Ok(Case {
             path: self.report.images[index].path.clone(),
-            overlay: overlay(&image, &found.heatmap, scale)?,
-            example: Example::new(test, image, Some(&truth), &found, scale),
+            overlay: shown(&overlay(&image, &found.heatmap, scale)?)?,
+            example: Example::new(test, &image, Some(&truth), &found, scale)?,
         })
     }
 }

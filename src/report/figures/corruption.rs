@@ -28,7 +28,8 @@ pub(super) fn steps(set: &TrainingSet, batch: usize) -> Result<Drawing> {
     if found.is_empty() {
         return Err(Error::config("corruption", format!("none of the first {} samples is corrupted", steps * batch)));
     }
-    let masks: Vec<[Image; 2]> = found.iter().map(|(_, own)| [grey(&own.sample.mask), grey(&own.sample.region)]).collect();
+    let masks = found.iter().map(|(_, own)| Ok([grey(&own.sample.mask)?, grey(&own.sample.region)?]));
+    let masks = masks.collect::<Result<Vec<_>>>()?;
     let mut rows: Vec<FigureRow<'_>> = found
         .iter()
         .zip(&masks)

@@ -5,6 +5,7 @@ use super::super::figure::{Figure, FigureRow, HeatScale};
 use super::super::number::readable;
 use super::cases::{Case, Test};
 use super::drawing::{Content, Drawing, Name};
+use crate::data::arrays::mapped;
 use crate::data::{Image, Plane};
 use crate::detect::quantile;
 use crate::error::Result;
@@ -67,13 +68,11 @@ pub(super) fn detection<B: Backend>(test: &Test<'_, B>) -> Result<Drawing> {
     let mut values: Vec<f32> = all.iter().flat_map(|steps| steps.difference.iter().copied()).collect();
     let scale = Scale { low: 0.0, high: quantile(&mut values, BRIGHTEST)? as f32 };
     let is_marked = |value: f32| test.pixel_threshold().is_some_and(|threshold| f64::from(value) > threshold);
-    let painted: Vec<[Image; 3]> = all
-        .iter()
-        .map(|own| {
-            let (difference, smoothed) = (heatmap(&own.difference, scale), heatmap(&own.heatmap, test.scale()));
-            [difference, smoothed, mask_picture(&own.heatmap.mapv(is_marked))]
-        })
-        .collect();
+    let paint = |own: &Steps| -> Result<[Image; 3]> {
+        let (difference, smoothed) = (heatmap(&own.difference, scale)?, heatmap(&own.heatmap, test.scale())?);
+        Ok([difference, smoothed, mask_picture(&mapped(&own.heatmap.view(), is_marked)?)?])
+    };
+    let painted = all.iter().map(paint).collect::<Result<Vec<_>>>()?;
     let rows: Vec<FigureRow<'_>> = all
         .iter()
         .zip(&painted)

@@ -7,7 +7,7 @@ mod tiff;
 
 use image::ImageFormat;
 
-use super::reason::{Reason, name};
+use super::reason::{Reason, name, short};
 use super::samples::Samples;
 use crate::spare;
 pub(in crate::data) use opened::Source;
@@ -58,7 +58,7 @@ impl RowDecoder {
             return Err(format!("has {} rows, not {}", self.height, self.read + count));
         }
         let bytes = count.saturating_mul(self.samples.bytes_of_row(self.width));
-        let short = |_| format!("has {} pixels in a row, for which memory is short", self.width);
+        let short = |_| short(format!("a row of {} pixels", self.width));
         let mut raw = spare::reserved(bytes).map_err(short)?;
         self.rows.append(count, &mut raw)?;
         self.read += count;
