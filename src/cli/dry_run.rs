@@ -41,7 +41,7 @@ pub fn show(backend: &impl Backend, job: &TrainingJob, outputs: &Outputs, free: 
     let picture = outputs.folder().join(PICTURE);
     let config = job.config();
     let is_weighted = config.corruption.region_weight.slope > 0.0;
-    let first = job.steps_done()?;
+    let first = job.steps_done();
     let drawn = preview(job.set(), is_weighted, first, config.train.batch.min(MAX_SAMPLES))?;
     outputs.write(&picture, &encode_png(&drawn)?)?;
     let lines = [

@@ -186,7 +186,7 @@ fn train(arguments: &Arguments, job: &TrainingJob, backend: &impl Backend, has_p
     let watch = has_page.then(watch).transpose()?;
     let line = format!("interrupted; {} holds the steps done, --resume continues", job.checkpoint_path().display());
     let model = arguments.out.join(MODEL_FILE);
-    let (done, was_finished) = (job.steps_done()?, model.exists());
+    let (done, was_finished) = (job.steps_done(), model.exists());
     match run_job(backend, job, line.clone(), watch)? {
         Outcome::Finished => {
             say(format_args!("wrote {}", model.display()))?;

@@ -10,6 +10,7 @@ use std::sync::Mutex;
 
 use tempfile::{Builder, NamedTempFile, PersistError};
 
+use super::lock::LOCK_FILE;
 use super::unfinished::{Kind, held};
 
 /// The name is unlike that of any other program, because files with it are removed.
@@ -17,9 +18,6 @@ const PREFIX: &str = ".orthoscope-";
 const SUFFIX: &str = ".part";
 /// Letters and digits between the two, chosen at random.
 const RANDOM: usize = 6;
-
-/// The file in a hidden folder on which its process holds the lock.
-const FOLDER_LOCK: &str = ".lock";
 
 /// How often a file is made anew because another process has removed it before it was locked.
 const ATTEMPTS: usize = 8;
@@ -100,12 +98,12 @@ pub(super) fn temporary_file(folder: &Path) -> io::Result<Temporary> {
 pub(super) fn hidden_folder(parent: &Path) -> io::Result<(PathBuf, File)> {
     for _ in 0..ATTEMPTS {
         let folder = named().tempdir_in(parent)?;
-        let lock = match File::create_new(folder.path().join(FOLDER_LOCK)) {
+        let lock = match File::create_new(folder.path().join(LOCK_FILE)) {
             // Another process has removed the empty folder.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             lock => lock?,
         };
-        if !lock_or_taken(&lock) && folder.path().join(FOLDER_LOCK).exists() {
+        if !lock_or_taken(&lock) && folder.path().join(LOCK_FILE).exists() {
             return Ok((folder.keep(), lock));
         }
     }
@@ -141,7 +139,7 @@ fn removed_by_others() -> io::Error {
 /// Whether a process is making something with this name in a hidden folder in `parent`.
 pub fn is_in_work(parent: &Path, name: impl AsRef<Path>) -> bool {
     let is_held = |path: &Path| {
-        let lock = File::options().append(true).open(path.join(FOLDER_LOCK));
+        let lock = File::options().append(true).open(path.join(LOCK_FILE));
         lock.is_ok_and(|lock| lock_or_taken(&lock))
     };
     hidden_in(parent).any(|path| path.join(&name).exists() && is_held(&path))
@@ -170,7 +168,7 @@ pub fn remove_leftovers(folder: &Path) {
 
 /// Removes a hidden folder that no process holds. One that was left before it got its lock is empty.
 fn remove_left_folder(path: &Path) -> bool {
-    let lock = path.join(FOLDER_LOCK);
+    let lock = path.join(LOCK_FILE);
     if !lock.is_file() {
         return std::fs::remove_dir(path).is_ok();
     }
@@ -179,7 +177,7 @@ fn remove_left_folder(path: &Path) -> bool {
 
 /// Removes a hidden folder with all in it, the file with the lock last, so that what a kill leaves of it can be removed later.
 pub(super) fn remove_hidden(path: &Path, held: Option<File>) -> io::Result<()> {
-    let lock = path.join(FOLDER_LOCK);
+    let lock = path.join(LOCK_FILE);
     for entry in std::fs::read_dir(path)? {
         let entry = entry?;
         match entry.path() {

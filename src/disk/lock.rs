@@ -7,9 +7,9 @@ use std::path::Path;
 use super::folder::make_folder;
 use crate::error::{Error, Result, system_words};
 
-/// The file that is locked. It is empty, or holds the number of the process that works in the folder. Other programs have files
-/// of this name.
-const LOCK_FILE: &str = ".lock";
+/// The file in a folder that is locked. It is empty, or in an output folder holds the number of the process that works there.
+/// Other programs have files of this name.
+pub(super) const LOCK_FILE: &str = ".lock";
 
 /// Most bytes that are read of it; the number of a process has fewer.
 const LONGEST: u64 = 32;

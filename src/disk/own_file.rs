@@ -21,8 +21,10 @@ pub struct OwnFile {
 /// By what a file is known again.
 struct Known {
     stamp: Stamp,
-    /// The SHA-256 of what was written; none of a file that an earlier process wrote.
+    /// The SHA-256 of what was written; none of a file that was there before.
     digest: Option<[u8; 32]>,
+    /// Why it is not taken for the process's own.
+    doubt: Option<&'static str>,
 }
 
 #[derive(PartialEq)]
@@ -33,6 +35,9 @@ struct Stamp {
 }
 
 impl OwnFile {
+    /// Why a file is not taken for the process's own, if nothing else is known.
+    pub const FOREIGN: &str = "is not as this run wrote it";
+
     /// A file that is not there yet.
     pub fn new(path: PathBuf) -> Self {
         Self { path, known: None }
@@ -41,8 +46,13 @@ impl OwnFile {
     /// A file that may be there already, which is then the process's own, e.g. from an earlier process of the same run. A folder or
     /// a pipe is not.
     pub fn taken_over(path: PathBuf) -> Self {
+        Self::found(path, None)
+    }
+
+    /// The same, but what is there is not the process's own if there is a doubt, such as `is of another run`.
+    pub fn found(path: PathBuf, doubt: Option<&'static str>) -> Self {
         let stamp = stamp(&path).filter(|_| path.is_file());
-        Self { known: stamp.map(|stamp| Known { stamp, digest: None }), path }
+        Self { known: stamp.map(|stamp| Known { stamp, digest: None, doubt }), path }
     }
 
     /// Writes the file through `write`, whole or not at all.
@@ -90,12 +100,12 @@ impl OwnFile {
             written.replace_another();
         }
         written.rename()?;
-        self.known = stamp(&self.path).map(|stamp| Known { stamp, digest: None });
+        self.known = stamp(&self.path).map(|stamp| Known { stamp, digest: None, doubt: None });
         Ok(())
     }
 
     fn remember(&mut self, bytes: &[u8]) {
-        self.known = stamp(&self.path).map(|stamp| Known { stamp, digest: Some(Sha256::digest(bytes).into()) });
+        self.known = stamp(&self.path).map(|stamp| Known { stamp, digest: Some(Sha256::digest(bytes).into()), doubt: None });
     }
 
     /// Gives what is at the path and is not known another name.
@@ -104,11 +114,14 @@ impl OwnFile {
             self.known = None;
             return Ok(());
         };
-        if self.known.as_ref().is_some_and(|known| known.stamp == found || known.is_content_of(&self.path, &found)) {
-            return Ok(());
-        }
+        let known = self.known.as_ref().filter(|known| known.stamp == found || known.is_content_of(&self.path, &found));
+        let reason = match known.map(|known| known.doubt) {
+            Some(None) => return Ok(()),
+            Some(Some(doubt)) => doubt,
+            None => Self::FOREIGN,
+        };
         let aside = put_aside(&self.path, "foreign")?;
-        log::warn!("{}: is not as this run wrote it; it is kept as {}", self.path.display(), aside.display());
+        log::warn!("{}: {reason}; it is kept as {}", self.path.display(), aside.display());
         self.known = None;
         Ok(())
     }

@@ -8,9 +8,9 @@ use serde::de::IgnoredAny;
 
 use super::config::Config;
 use super::log_lines::{LONGEST, LONGEST_LINE};
-use super::{CONFIG_FILE, LOG_FILE};
+use super::{CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE};
 use crate::data::write_bytes;
-use crate::disk::{bounded, refused_link};
+use crate::disk::{OwnFile, bounded, refused_link};
 use crate::error::{Error, Result};
 
 const REMEDY: &str = "choose another --out, or pass --overwrite to replace it";
@@ -62,17 +62,49 @@ fn is_one_of(path: &Path, inputs: &[PathBuf]) -> bool {
 ///
 /// # Errors
 /// As [`check_own_files`], or the file cannot be written.
-pub(super) fn write_config(config: &Config, out: &Path, resume: bool) -> Result<()> {
+pub(super) fn write_config(config: &Config, out: &Path, resume: bool) -> Result<ConfigFile> {
     let path = out.join(CONFIG_FILE);
     match check_config(config, &path, resume)? {
-        Found::TheirsAndSame { steps } => {
+        Found::TheirsAndSame { steps, text } => {
             if steps != config.train.steps {
                 let (path, now) = (path.display(), config.train.steps);
                 log::warn!("{path}: stays as it is, with train.steps = {steps}, and the run has {now} now; change it there");
             }
-            Ok(())
+            Ok(ConfigFile { path, text, is_theirs: true })
         }
-        Found::NothingToLose => write_bytes(&path, config.to_toml()?.as_bytes()),
+        Found::NothingToLose => {
+            let text = config.to_toml()?;
+            write_bytes(&path, text.as_bytes())?;
+            Ok(ConfigFile { path, text, is_theirs: false })
+        }
+    }
+}
+
+/// The config in the folder of a run that trains.
+pub(super) struct ConfigFile {
+    path: PathBuf,
+    text: String,
+    /// Whether the user wrote it.
+    is_theirs: bool,
+}
+
+impl ConfigFile {
+    /// At the end of the run: if the file has other settings by now, it gets another name, and that of the run takes its place. If
+    /// it is of the user, it stays, with a warning.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(super) fn settle(&self) -> Result<()> {
+        let parsed = |text: &str| Config::parse_with_notice(text).ok().map(|(config, _)| config);
+        let is_same = |now: String| now == self.text || parsed(&now).is_some_and(|now| Some(now) == parsed(&self.text));
+        let is_kept = bounded::read_text(&self.path, bounded::CONFIG).is_ok_and(is_same);
+        if !is_kept && self.is_theirs {
+            let path = self.path.display();
+            log::warn!("{path}: is not as it was when the run began; {CHECKPOINT_FILE} has the settings that it trained with");
+        } else if !is_kept {
+            OwnFile::new(self.path.clone()).write(self.text.as_bytes())?;
+        }
+        Ok(())
     }
 }
 
@@ -82,6 +114,7 @@ enum Found {
     TheirsAndSame {
         /// Its `train.steps`.
         steps: u64,
+        text: String,
     },
     /// Nothing, or a config as a run of this or an earlier version writes it.
     NothingToLose,
@@ -97,8 +130,12 @@ fn check_config(config: &Config, path: &Path, resume: bool) -> Result<Found> {
     let text = bounded::read_text(path, bounded::CONFIG)?;
     match Config::parse_with_notice(&text) {
         Ok((found, _)) if !path.is_symlink() && is_of_a_run(&text, &found.to_toml()?, resume) => Ok(Found::NothingToLose),
-        Ok((found, _)) if is_same(&found, config, resume) => Ok(Found::TheirsAndSame { steps: found.train.steps }),
+        Ok((found, _)) if is_same(&found, config, resume) => Ok(Found::TheirsAndSame { steps: found.train.steps, text }),
         _ if path.is_symlink() => Err(refused_link(path)),
+        Err(error) => {
+            let reason = format!("cannot be read as a config ({error}), and a run would write its own there; {REMEDY}");
+            Err(Error::file(path, reason))
+        }
         _ => Err(Error::file(path, format!("has other settings than this run, and no run wrote it in this form; {REMEDY}"))),
     }
 }
@@ -186,9 +223,14 @@ mod tests {
         write(CONFIG_FILE, "# my notes\nseed = 7\n");
         write_config(&config, out, false).unwrap();
         assert_eq!(read(), "# my notes\nseed = 7\n");
-        for text in ["# my notes\nseed = 8\n", "no config", ""] {
+        for (text, reason) in [
+            ("# my notes\nseed = 8\n", "has other settings than this run"),
+            ("", "has other settings than this run"),
+            ("no config", "cannot be read as a config (line 1, `no config`: "),
+            ("later = 1\n", "cannot be read as a config (line 1: `later`: "),
+        ] {
             write(CONFIG_FILE, text);
-            assert!(refused(&config, out).contains("config.toml: has other settings than this run"), "{text}");
+            assert!(refused(&config, out).contains(&format!("config.toml: {reason}")), "{text}");
             assert!(write_config(&config, out, false).is_err());
         }
         write(CONFIG_FILE, &Config::default().to_toml().unwrap());

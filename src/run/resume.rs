@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::config::Config;
-use super::{CHECKPOINT_FILE, MODEL_FILE, PREVIOUS_FILE};
+use super::{CHECKPOINT_FILE, CONFIG_FILE, MODEL_FILE, PREVIOUS_FILE};
 use crate::backend::Arithmetic;
 use crate::data::SkippedShare;
 use crate::disk::put_aside;
@@ -45,15 +45,15 @@ pub fn has_checkpoint(folder: &Path) -> bool {
 /// # Errors
 /// No checkpoint that can be used.
 pub fn settings_of_checkpoint(folder: &Path) -> Result<Option<Config>> {
-    has_checkpoint(folder).then(|| usable(folder).map(|(_, config)| config)).transpose()
+    has_checkpoint(folder).then(|| usable(folder).map(|found| found.config)).transpose()
 }
 
 /// The `train.steps` of the run in a folder, if a config with `steps` is of this run before it was lengthened; else `steps`. A
 /// config of the user stays as it is when a run is lengthened.
 pub fn steps_now(folder: &Path, steps: u64) -> u64 {
     // What is wrong with a checkpoint is said when it is continued from.
-    let of_run = usable(folder).ok().filter(|(found, _)| found.was_lengthened_from(steps));
-    of_run.map_or(steps, |(_, known)| known.train.steps)
+    let of_run = usable(folder).ok().filter(|found| found.was_lengthened_from(steps));
+    of_run.map_or(steps, |found| found.config.train.steps)
 }
 
 /// How the steps of a run are made, from the first on.
@@ -80,27 +80,28 @@ impl History {
 /// A checkpoint to continue from.
 pub(super) struct Found {
     pub(super) checkpoint: Checkpoint,
+    /// Its config.
+    pub(super) config: Config,
     /// Why the last checkpoint cannot be used, if this is the one before it.
     pub(super) damage: Option<Error>,
-    /// Its `train.steps`, if the run now has more.
-    pub(super) shorter: Option<u64>,
 }
 
 /// The checkpoint in `out`, which must be of this config; none for a new run.
 ///
 /// # Errors
-/// A new run in a folder that holds one; no usable checkpoint; one of another config, with the keys that differ.
+/// A new run in a folder that holds one, or a file in the place of its weights or checkpoints; no usable checkpoint; one of
+/// another config, with the keys that differ.
 pub(super) fn find(config: &Config, out: &Path, start: Start) -> Result<Option<Found>> {
     match (start, has_checkpoint(out)) {
         (Start::New, false) if !out.join(MODEL_FILE).exists() => Ok(None),
-        (Start::New, _) => Err(Error::file(out, "already holds a run; continue it with --resume or choose another folder")),
-        (Start::Resume(_), false) => Err(Error::file(out, format!("holds no {CHECKPOINT_FILE} to resume from"))),
+        (Start::New, _) => Err(taken(out)),
+        (Start::Resume(_), false) => Err(without_checkpoint(out)),
         (Start::Resume(accepted), true) => {
-            let (mut found, mut known) = usable(out)?;
+            let found = usable(out)?;
             // What a run writes on the way does not change its result.
-            known.output = config.output.clone();
+            let mut known = Config { output: config.output.clone(), ..found.config.clone() };
             if known.train.steps < config.train.steps && accepted.steps {
-                found.shorter = Some(std::mem::replace(&mut known.train.steps, config.train.steps));
+                known.train.steps = config.train.steps;
             }
             let differences = known.differences(config, ["there", "now"])?;
             if differences.is_empty() {
@@ -122,17 +123,38 @@ pub(super) fn find(config: &Config, out: &Path, start: Start) -> Result<Option<F
     }
 }
 
+/// Why no run can begin in a folder that has a file of a run.
+fn taken(out: &Path) -> Error {
+    let mut paths = [CHECKPOINT_FILE, PREVIOUS_FILE, MODEL_FILE].map(|name| out.join(name)).into_iter();
+    match paths.find(|path| path.exists()).filter(|_| usable(out).is_err()) {
+        Some(path) => Error::file(path, "is there already, where a run writes its own; move it away, or choose another folder"),
+        None => Error::file(out, "already holds a run; continue it with --resume or choose another folder"),
+    }
+}
+
+/// That there is nothing to resume from, and how a run begins instead.
+fn without_checkpoint(out: &Path) -> Error {
+    let own = out.join(CONFIG_FILE);
+    let remedy = match (out.join(MODEL_FILE).exists(), own.is_file()) {
+        // There no run begins.
+        (true, _) => String::new(),
+        (_, true) => format!(" yet; to begin anew, leave out --resume and pass --config {}", own.display()),
+        (_, false) => "; to begin a run there, leave out --resume".to_owned(),
+    };
+    Error::file(out, format!("holds no {CHECKPOINT_FILE} to resume from{remedy}"))
+}
+
 /// The last checkpoint with its config, or the one before if that is missing, damaged or no file. One that only cannot be read
 /// now, or not by this version, is not given up.
-fn usable(out: &Path) -> Result<(Found, Config)> {
+fn usable(out: &Path) -> Result<Found> {
     let last = out.join(CHECKPOINT_FILE);
     let damage = match read_checkpoint(&last) {
-        Ok((checkpoint, config)) => return Ok((Found { checkpoint, damage: None, shorter: None }, config)),
+        Ok((checkpoint, config)) => return Ok(Found { checkpoint, config, damage: None }),
         Err(error) if is_missing(&error) || is_lost(&last, &error) => error,
         Err(error) => return Err(error),
     };
     match read_checkpoint(&out.join(PREVIOUS_FILE)) {
-        Ok((checkpoint, config)) => Ok((Found { checkpoint, damage: Some(damage), shorter: None }, config)),
+        Ok((checkpoint, config)) => Ok(Found { checkpoint, config, damage: Some(damage) }),
         Err(error) if is_missing(&damage) => Err(error),
         Err(error) if is_missing(&error) => Err(damage),
         Err(error) => Err(neither(out, &damage, &error)),
@@ -225,8 +247,10 @@ impl Found {
     /// Says what a larger `train.steps` does to the learning rate, and returns all lengthenings of the run so far.
     pub(super) fn lengthened(&self, config: &Config) -> Vec<Lengthening> {
         let mut all = self.checkpoint.lengthened.clone();
-        let Some(from) = self.shorter else { return all };
-        let (after, to) = (self.checkpoint.step, config.train.steps);
+        let (after, from, to) = (self.checkpoint.step, self.config.train.steps, config.train.steps);
+        if from == to {
+            return all;
+        }
         let old = OptimiserConfig { steps: from, ..config.train.clone() };
         let [before, now] = [old.learning_rate_at(after.max(1)), config.train.learning_rate_at(after + 1)];
         log::warn!(

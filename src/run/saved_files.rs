@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use super::config::Config;
+use super::config::{Config, OutputConfig};
 use super::resume::read_checkpoint;
 use super::{CHECKPOINT_FILE, MODEL_FILE, PREVIOUS_FILE};
-use crate::detect::Settings;
+use crate::detect::{Provenance, Settings};
 use crate::disk::OwnFile;
 use crate::error::Result;
 use crate::model::WeightFile;
-use crate::train::Checkpoint;
+use crate::train::{Checkpoint, Lengthening};
 
 /// These files of one process. What it did not write in their places gets another name.
 pub(super) struct SavedFiles {
@@ -21,46 +21,78 @@ pub(super) struct SavedFiles {
 /// A run that is resumed.
 pub(super) struct Resumed<'a> {
     pub(super) config: &'a Config,
+    /// `[output]` when the checkpoint was written.
+    pub(super) output_then: OutputConfig,
     /// The fingerprint of the training images, now and when the checkpoint was written.
-    pub(super) images: [Option<&'a str>; 2],
+    pub(super) images: [Option<String>; 2],
+    /// Where the run got more steps.
+    pub(super) lengthened: &'a [Lengthening],
 }
 
+/// Why weights are not taken for those of the run.
+const OTHER_SETTINGS: &str = "was trained with other settings than this run has";
+const OTHER_IMAGES: &str = "was trained on other images than this run";
+const IMAGES_UNKNOWN: &str = "does not say which images it was trained on, so it is not known whether this run wrote it";
+
 impl Resumed<'_> {
-    /// Whether a file is a checkpoint of the run, perhaps before it was lengthened.
-    fn wrote_checkpoint(&self, path: &Path) -> bool {
+    /// The doubt about a file that may be a checkpoint of the run, perhaps before it was lengthened.
+    fn doubt_about_checkpoint(&self, path: &Path) -> Option<&'static str> {
         let is_same = |mut found: Config| {
             found.output = self.config.output.clone();
             found.train.steps = self.config.train.steps;
             found == *self.config
         };
-        read_checkpoint(path).is_ok_and(|(_, config)| is_same(config))
+        let is_own = read_checkpoint(path).is_ok_and(|(_, config)| is_same(config));
+        (!is_own).then_some(OwnFile::FOREIGN)
     }
 
-    /// Whether a file is the weights of the run. Those of a version that did not record the training images are not known.
-    fn wrote_weights(&self, path: &Path) -> bool {
-        let is_same = |file: WeightFile| {
-            let provenance = Settings::from_metadata(&file.metadata).ok().and_then(|own| own.provenance);
-            let is_of_run = provenance.is_some_and(|own| {
-                own.seed == self.config.seed && own.images.is_some() && self.images.contains(&own.images.as_deref())
-            });
-            is_of_run && file.architecture == self.config.architecture()
+    /// The doubt about a file that may be the weights of the run, perhaps before it was lengthened.
+    fn doubt_about_weights(&self, path: &Path) -> Option<&'static str> {
+        let read = WeightFile::read(path).ok().filter(|file| file.architecture == self.config.architecture());
+        let own = read.and_then(|file| Settings::from_metadata(&file.metadata).ok()?.provenance);
+        let Some(own) = own.filter(|own| own.seed == self.config.seed && self.had_steps(own)) else {
+            return Some(OwnFile::FOREIGN);
         };
-        WeightFile::read(path).is_ok_and(is_same)
+        match own.images {
+            _ if !self.had_settings(&own) => Some(OTHER_SETTINGS),
+            images if self.images.contains(&images) => None,
+            None => Some(IMAGES_UNKNOWN),
+            Some(_) => Some(OTHER_IMAGES),
+        }
+    }
+
+    /// Whether the run ended at this step once, or ends there now, with these lengthenings before.
+    fn had_steps(&self, weights: &Provenance) -> bool {
+        let ends = self.lengthened.iter().map(|own| own.from).chain([self.config.train.steps]);
+        let before = self.lengthened.iter().filter(|own| own.from < weights.steps).map(ToString::to_string);
+        let told =
+            weights.lengthened.iter().flat_map(|words| words.split(" and ")).filter(|words| words.starts_with("lengthened"));
+        ends.into_iter().any(|end| end == weights.steps) && told.eq(before)
+    }
+
+    /// Whether weights have the hash of the run's config, with the steps that they have.
+    fn had_settings(&self, weights: &Provenance) -> bool {
+        [&self.config.output, &self.output_then].into_iter().any(|output| {
+            let mut config = Config { output: output.clone(), ..self.config.clone() };
+            config.train.steps = weights.steps;
+            config.hash().is_ok_and(|hash| hash == weights.config_hash)
+        })
     }
 }
 
 impl SavedFiles {
     /// Those in `out`: none yet, or those of a run that is resumed, as far as it wrote what is there.
     pub(super) fn new(out: &Path, resumed: Option<&Resumed<'_>>) -> Self {
-        let own = |name, is_of_run: fn(&Resumed<'_>, &Path) -> bool| {
+        let own = |name, doubt: fn(&Resumed<'_>, &Path) -> Option<&'static str>| {
             let path = out.join(name);
-            if resumed.is_some_and(|run| is_of_run(run, &path)) { OwnFile::taken_over(path) } else { OwnFile::new(path) }
+            let doubt = resumed.map_or(Some(OwnFile::FOREIGN), |run| doubt(run, &path));
+            OwnFile::found(path, doubt)
         };
         Self {
             // It was continued from.
-            checkpoint: own(CHECKPOINT_FILE, |_, _| true),
-            previous: own(PREVIOUS_FILE, |run, path| run.wrote_checkpoint(path)),
-            model: own(MODEL_FILE, |run, path| run.wrote_weights(path)),
+            checkpoint: own(CHECKPOINT_FILE, |_, _| None),
+            previous: own(PREVIOUS_FILE, |run, path| run.doubt_about_checkpoint(path)),
+            model: own(MODEL_FILE, |run, path| run.doubt_about_weights(path)),
         }
     }
 

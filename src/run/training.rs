@@ -50,6 +50,8 @@ pub struct TrainingJob {
     loading: Duration,
     out: PathBuf,
     start: Start,
+    /// Steps done by the run that this one continues.
+    steps_done: u64,
     /// Inputs, if a config and a log of somebody else may be replaced otherwise.
     overwrite: Option<Vec<PathBuf>>,
     /// Whether all steps are made, and a checkpoint holds them.
@@ -88,6 +90,7 @@ impl TrainingJob {
         data.check_outside(out)?;
         let (early, late) = if has_lock_file(out) { (Some(lock()?), None) } else { (None, Some(lock)) };
         let found = find(&config, out, start)?;
+        let steps_done = found.as_ref().map_or(0, |found| found.checkpoint.step);
         let begun = Instant::now();
         // The images alone: on which device they are trained on is known later.
         check_training_memory(&config, &data.train_images()?.images, false)?;
@@ -114,6 +117,7 @@ impl TrainingJob {
             loading,
             out,
             start,
+            steps_done,
             overwrite: None,
             saved: Arc::default(),
             _lock: lock,
@@ -142,11 +146,8 @@ impl TrainingJob {
     }
 
     /// Steps done by the run that this one continues.
-    ///
-    /// # Errors
-    /// A checkpoint that cannot be read.
-    pub fn steps_done(&self) -> Result<u64> {
-        Ok(find(&self.config, &self.out, self.start)?.map_or(0, |found| found.checkpoint.step))
+    pub fn steps_done(&self) -> u64 {
+        self.steps_done
     }
 
     /// The images held out of training, as prepared for it.
@@ -189,8 +190,8 @@ impl TrainingJob {
     }
 
     /// Trains; calls `report` after every step; writes config, log and checkpoints, and at the end the weights with their
-    /// thresholds. Setting `stop` ends the run with a checkpoint after the current step. Early warnings go to the logger of the
-    /// program.
+    /// thresholds. What somebody has put in the places of these files meanwhile is kept under another name. Setting `stop` ends
+    /// the run with a checkpoint after the current step. Early warnings go to the logger of the program.
     ///
     /// # Errors
     /// A loss that is not finite, a file that cannot be written; the last checkpoint stays.
@@ -214,20 +215,19 @@ impl TrainingJob {
     fn run_steps<B: Backend>(&self, backend: &B, stop: &AtomicBool, mut report: impl FnMut(&LogLine)) -> Result<Outcome> {
         check_step_memory(backend, &self.config)?;
         let text = self.config.to_toml()?;
+        let (count, steps) = (self.config.train.batch, self.config.train.steps);
         // Not what `prepare` has found, because another process may have worked in the folder until it was locked.
         let found = find(&self.config, &self.out, self.start)?;
         let history = self.check(found.as_ref(), backend)?;
-        let is_lengthened = found.as_ref().is_some_and(|found| found.shorter.is_some());
-        let images_then = found.as_ref().and_then(|found| found.checkpoint.images.clone());
-        let mut trainer = self.trainer(backend, found.map(|found| found.checkpoint))?;
-        let (count, steps) = (self.config.train.batch, self.config.train.steps);
+        let is_lengthened = found.as_ref().is_some_and(|found| found.config.train.steps < steps);
+        let mut trainer = self.trainer(backend, found.as_ref().map(|found| &found.checkpoint))?;
         let mut batches = Batches::new(backend, Arc::clone(&self.set), count, steps)?;
-        let mut files = self.clear_files(images_then.as_deref())?;
+        let mut files = self.clear_files(found, &history)?;
         // Twice, so that the checkpoint before knows the new number of steps, too.
         for _ in 0..if is_lengthened { 2 } else { 0 } {
             files.save(&self.checkpoint(&trainer, &text, &history)?)?;
         }
-        write_config(&self.config, &self.out, self.start != Start::New)?;
+        let own_config = write_config(&self.config, &self.out, self.start != Start::New)?;
         log::info!("{}: {} of {steps} steps done", self.config.architecture(), trainer.step());
         let mut early_warning = EarlyWarning::new(&self.config, &self.set.images)?;
         let mut log = Log::open_with(&self.log_path(), trainer.step(), |line| early_warning.earlier(&line))?;
@@ -235,7 +235,7 @@ impl TrainingJob {
         while trainer.step() < steps {
             if stop.load(Ordering::Relaxed) {
                 files.save(&self.checkpoint(&trainer, &text, &history)?)?;
-                return log.settle().map(|()| Outcome::Interrupted);
+                return log.settle().and_then(|()| own_config.settle()).map(|()| Outcome::Interrupted);
             }
             let entry = self.advance(&mut trainer, &mut batches)?;
             log::debug!("step {}: loss {}, learning rate {}", entry.step, entry.loss, entry.rate);
@@ -249,7 +249,7 @@ impl TrainingJob {
                 files.save(&self.checkpoint(&trainer, &text, &history)?)?;
             }
         }
-        log.settle()?;
+        log.settle().and_then(|()| own_config.settle())?;
         // Before the last look at `stop`, so that a signal is either seen here or finds this set.
         self.saved.store(true, Ordering::SeqCst);
         if stop.load(Ordering::SeqCst) {
@@ -259,16 +259,21 @@ impl TrainingJob {
         Ok(Outcome::Finished)
     }
 
-    /// The files to write, with nothing of the user in their places; `images_then` are those of the checkpoint. To be called as
-    /// late as possible: what stops the run before leaves these files.
-    fn clear_files(&self, images_then: Option<&str>) -> Result<SavedFiles> {
+    /// The files to write, with nothing of the user in their places. To be called as late as possible: what stops the run before
+    /// leaves these files.
+    fn clear_files(&self, found: Option<Found>, history: &History) -> Result<SavedFiles> {
         let is_resumed = self.start != Start::New;
         match &self.overwrite {
             Some(inputs) => clear_the_way(&self.config, &self.out, is_resumed, inputs)?,
             None => check_own_files(&self.config, &self.out, is_resumed, None)?,
         }
-        let run = Resumed { config: &self.config, images: [Some(&self.images), images_then] };
-        Ok(SavedFiles::new(&self.out, is_resumed.then_some(&run)))
+        let resumed = found.map(|Found { config, checkpoint, .. }| Resumed {
+            config: &self.config,
+            output_then: config.output,
+            images: [Some(self.images.clone()), checkpoint.images],
+            lengthened: &history.lengthened,
+        });
+        Ok(SavedFiles::new(&self.out, resumed.as_ref()))
     }
 
     /// Whether all steps are made and a checkpoint holds them. What is left, the thresholds and the weight file, does not look at
@@ -317,9 +322,9 @@ impl TrainingJob {
         self.out.join(LOG_FILE)
     }
 
-    fn trainer<B: Backend>(&self, backend: &B, checkpoint: Option<Checkpoint>) -> Result<Trainer<B>> {
+    fn trainer<B: Backend>(&self, backend: &B, checkpoint: Option<&Checkpoint>) -> Result<Trainer<B>> {
         let recipe = self.config.recipe();
-        match &checkpoint {
+        match checkpoint {
             Some(checkpoint) => {
                 let foreign = |error: Error| match error.is_out_of_memory() {
                     true => error,

@@ -34,6 +34,18 @@ fn a_run_is_never_overwritten() {
     let scratch = Scratch::new();
     let text = scratch.refuses("train --config c.toml --data cloth --out run");
     assert_eq!(text, "run: already holds a run; continue it with --resume or choose another folder");
+    // What is no run, or cannot be continued, is not called one.
+    for name in ["model.safetensors", "checkpoint.safetensors", "checkpoint.previous.safetensors"] {
+        for bytes in [&b"mine"[..], &scratch.read("run/model.safetensors")] {
+            scratch.write(format!("other/{name}"), bytes);
+            for option in ["", " --overwrite"] {
+                let text = scratch.refuses(&format!("train --config c.toml --data cloth --out other{option}"));
+                let reason = "is there already, where a run writes its own; move it away, or choose another folder";
+                assert_eq!(text, format!("other/{name}: {reason}"));
+            }
+        }
+        std::fs::remove_dir_all(scratch.path("other")).unwrap();
+    }
     let remedy = "move it away, or choose another folder with --out";
     let reason = format!("is not of a demo, or was changed since; {remedy}");
     for option in ["", " --overwrite"] {

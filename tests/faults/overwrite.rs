@@ -145,6 +145,7 @@ fn what_is_put_in_the_place_of_weights_while_they_are_trained_is_kept() {
             scratch.write("new/log.jsonl", "fourth");
             scratch.write("new/checkpoint.previous.safetensors", "third");
             std::os::unix::fs::symlink(scratch.path("c.toml"), scratch.path("new/model.safetensors")).unwrap();
+            scratch.write("new/config.toml", "fifth");
         }
         _ => {}
     };
@@ -155,9 +156,44 @@ fn what_is_put_in_the_place_of_weights_while_they_are_trained_is_kept() {
     assert_eq!(scratch.read("c.toml"), crate::fixture::CONFIG.as_bytes());
     assert_eq!(scratch.read("new/log.jsonl.foreign"), b"fourth");
     assert_eq!(Log::read(&scratch.path("new/log.jsonl")).unwrap().len(), 4);
+    assert_eq!(scratch.read("new/config.toml.foreign"), b"fifth");
+    assert_eq!(scratch.read("new/config.toml"), scratch.read("run/config.toml"));
     assert!(scratch.path("new/model.safetensors.foreign").is_symlink());
     assert_eq!(scratch.read("new/checkpoint.previous.safetensors"), b"third", "there was no checkpoint before to keep");
     assert!(scratch.read("new/model.safetensors") == scratch.read("run/model.safetensors"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_config_that_is_changed_while_the_run_trains_is_named() {
+    let text = format!("# my notes\n{}", crate::fixture::CONFIG.replace("steps = 4", "steps = 10000000"));
+    let words = |reason: &str| format!("warning: new/config.toml: is not as {reason}\n");
+    let of_run = words("this run wrote it; it is kept as new/config.toml.foreign");
+    let of_user = words("it was when the run began; checkpoint.safetensors has the settings that it trained with");
+    for (is_of_user, from, to, warning) in [
+        (false, "[model]", "# my notes\n[model]", None),
+        (false, "seed = 0", "seed = 9", Some(&of_run)),
+        (true, "my notes", "more notes", None),
+        (true, "[model]", "seed = 9\n[model]", Some(&of_user)),
+    ] {
+        let scratch = Scratch::new();
+        if is_of_user {
+            scratch.write("new/config.toml", &text);
+        }
+        let mut child = super::signals::endless(&scratch, "");
+        super::signals::advance(&scratch, &mut child, 1);
+        let before = String::from_utf8(scratch.read("new/config.toml")).unwrap();
+        let changed = before.replacen(from, to, 1);
+        assert_ne!(changed, before);
+        scratch.write("new/config.toml", &changed);
+        super::signals::send(&child, "INT");
+        let ran = crate::fixture::told(child.wait_with_output().unwrap());
+        let warned: Vec<&str> = ran.err.split_inclusive('\n').filter(|line| line.starts_with("warning: new/config")).collect();
+        assert_eq!(warned, warning.into_iter().collect::<Vec<_>>(), "{}", ran.err);
+        let is_restored = warning == Some(&of_run);
+        assert_eq!(scratch.read("new/config.toml"), if is_restored { &before } else { &changed }.as_bytes());
+        assert!(!is_restored || scratch.read("new/config.toml.foreign") == changed.as_bytes());
+    }
 }
 
 #[test]

@@ -20,10 +20,25 @@ const PREVIOUS: &str = "run/checkpoint.previous.safetensors";
 fn resuming_without_a_checkpoint_fails() {
     let scratch = Scratch::new();
     let text = scratch.refuses("train --config c.toml --data cloth --out new --resume");
-    assert_eq!(text, "new: holds no checkpoint.safetensors to resume from");
+    assert_eq!(text, "new: holds no checkpoint.safetensors to resume from; to begin a run there, leave out --resume");
     fs::remove_file(scratch.path(CHECKPOINT)).unwrap();
     fs::remove_file(scratch.path(PREVIOUS)).unwrap();
     assert_eq!(scratch.refuses(RESUME), "run: holds no checkpoint.safetensors to resume from");
+}
+
+#[test]
+fn a_run_that_was_killed_before_its_first_checkpoint_begins_anew_as_it_is_told() {
+    let scratch = Scratch::new();
+    scratch.write("new/config.toml", scratch.read("run/config.toml"));
+    scratch.write("new/log.jsonl", &scratch.read("run/log.jsonl")[..200]);
+    let remedy = "to begin anew, leave out --resume and pass --config new/config.toml";
+    for options in ["", " --config c.toml", " --overwrite"] {
+        let text = scratch.refuses(&format!("train --data cloth --out new --resume{options}"));
+        assert_eq!(text, format!("new: holds no checkpoint.safetensors to resume from yet; {remedy}"));
+    }
+    scratch.succeeds("train --data cloth --out new --config new/config.toml");
+    assert!(scratch.read("new/model.safetensors") == scratch.read("run/model.safetensors"));
+    assert_eq!(Log::read(&scratch.path("new/log.jsonl")).unwrap().len(), 4);
 }
 
 #[test]
@@ -127,6 +142,15 @@ fn break_moment(values: &mut HashMap<String, Vec<u8>>) {
     values.get_mut("v.out.bias").unwrap()[..4].copy_from_slice(&f32::NAN.to_le_bytes());
 }
 
+/// A file with its metadata changed by `edit` and its tensors unchanged.
+fn with_metadata(bytes: &[u8], edit: impl Fn(&mut HashMap<String, String>)) -> Vec<u8> {
+    let (_, header) = SafeTensors::read_metadata(bytes).unwrap();
+    let mut metadata = header.metadata().clone().unwrap();
+    metadata.remove("orthoscope.sha256").unwrap();
+    edit(&mut metadata);
+    safetensors::serialize(SafeTensors::deserialize(bytes).unwrap().tensors(), Some(metadata)).unwrap()
+}
+
 /// Trains `cut` to this step with a checkpoint there, as if it was interrupted.
 fn interrupted(scratch: &Scratch, step: u64) {
     let config = Config::parse(CONFIG).unwrap();
@@ -195,6 +219,65 @@ fn what_a_run_did_not_write_in_the_place_of_its_weights_is_kept() {
     }
     let ran = scratch.succeeds(&resume.replace("--config c.toml ", ""));
     assert!(!ran.err.contains("is not as this run wrote it"), "{}", ran.err);
+}
+
+/// Resumes `run` with these weights in the place of its own, and says why they are kept; none if they are replaced.
+fn doubt(scratch: &Scratch, weights: &[u8], options: &str) -> Option<String> {
+    let [path, aside] = ["run/model.safetensors", "run/model.safetensors.foreign"];
+    scratch.write(path, weights);
+    let ran = scratch.succeeds(&format!("train --data cloth --out run --resume{options}"));
+    let reason = ran.err.lines().find_map(|line| line.strip_prefix(&format!("warning: {path}: "))?.strip_suffix(aside))?;
+    assert!(scratch.read(aside) == weights);
+    fs::remove_file(scratch.path(aside)).unwrap();
+    Some(reason.strip_suffix("; it is kept as ").unwrap().to_owned())
+}
+
+#[test]
+fn weights_of_another_training_are_kept_and_those_of_the_run_are_known() {
+    let scratch = Scratch::new();
+    let first = scratch.read("run/model.safetensors");
+    let other_settings = Some("was trained with other settings than this run has".to_owned());
+    for (from, to) in [("batch = 2", "batch = 3"), ("batch = 2", "batch = 2\nlearning_rate = 0.01")] {
+        scratch.write("d.toml", CONFIG.replace(from, to));
+        scratch.succeeds("train --config d.toml --data cloth --out other");
+        assert_eq!(doubt(&scratch, &scratch.read("other/model.safetensors"), ""), other_settings, "{to}");
+        fs::remove_dir_all(scratch.path("other")).unwrap();
+    }
+    scratch.succeeds("train --config c.toml --data cloth --out other --steps 7");
+    let longer = scratch.read("other/model.safetensors");
+    let foreign = Some("is not as this run wrote it".to_owned());
+    assert_eq!(doubt(&scratch, &longer, ""), foreign, "of a run with more steps");
+    assert_eq!(doubt(&scratch, &first, ""), None);
+    assert_eq!(doubt(&scratch, &first, " --steps 7"), None, "of before it was lengthened");
+    let lengthened = scratch.read("run/model.safetensors");
+    for (weights, reason) in [(&longer, foreign), (&first, None), (&lengthened, None)] {
+        assert_eq!(doubt(&scratch, weights, ""), reason);
+    }
+    let text = String::from_utf8(scratch.read("run/config.toml")).unwrap();
+    scratch.write("run/config.toml", text.replace("checkpoint_every = 2", "checkpoint_every = 3"));
+    assert_eq!(doubt(&scratch, &lengthened, " --steps 8"), None, "with other files on the way");
+}
+
+#[test]
+fn weights_that_do_not_name_their_images_are_those_of_a_run_that_does_not_either() {
+    let scratch = Scratch::new();
+    let whole = scratch.read("run/model.safetensors");
+    let named = |images: serde_json::Value| {
+        with_metadata(&whole, |metadata| {
+            let text = metadata.get_mut("orthoscope.detection").unwrap();
+            let mut settings: serde_json::Value = serde_json::from_str(text).unwrap();
+            settings["provenance"]["images"] = images.clone();
+            *text = settings.to_string();
+        })
+    };
+    assert_eq!(doubt(&scratch, &named("0".into()), ""), Some("was trained on other images than this run".to_owned()));
+    // As an earlier version wrote them.
+    let weights = named(serde_json::Value::Null);
+    let reason = "does not say which images it was trained on, so it is not known whether this run wrote it";
+    assert_eq!(doubt(&scratch, &weights, ""), Some(reason.to_owned()));
+    let checkpoint = with_metadata(&scratch.read(CHECKPOINT), |metadata| drop(metadata.remove("orthoscope.images").unwrap()));
+    scratch.write(CHECKPOINT, checkpoint);
+    assert_eq!(doubt(&scratch, &weights, ""), None);
 }
 
 #[test]
@@ -320,12 +403,9 @@ fn a_checkpoint_that_is_not_damaged_is_not_given_up() {
     let last = "cut/checkpoint.safetensors";
     let whole = scratch.read(last);
     // Of a later version, with a key that this one does not know.
-    let (_, header) = SafeTensors::read_metadata(&whole).unwrap();
-    let mut metadata = header.metadata().clone().unwrap();
-    metadata.remove("orthoscope.sha256").unwrap();
-    metadata.get_mut("orthoscope.config").unwrap().push_str("\n[later]\nkey = 1\n");
-    let tensors = SafeTensors::deserialize(&whole).unwrap().tensors();
-    scratch.write(last, safetensors::serialize(tensors, Some(metadata)).unwrap());
+    let later =
+        |metadata: &mut HashMap<_, String>| metadata.get_mut("orthoscope.config").unwrap().push_str("\n[later]\nkey = 1\n");
+    scratch.write(last, with_metadata(&whole, later));
     let text = scratch.refuses(RESUME_CUT);
     assert!(text.starts_with(&format!("{last}: ")) && text.contains("later"), "{text}");
     // What cannot be read now may be readable another time.
@@ -390,7 +470,7 @@ fn a_lost_config_is_named_and_the_settings_are_those_of_the_checkpoint() {
     assert_eq!(text, "cut/checkpoint.safetensors: was made with another config: seed is 0 there and 8 now");
     scratch.succeeds("train --data cloth --out cut --resume --steps 6");
     assert_eq!(Config::read(&scratch.path("cut/config.toml")).unwrap().train.steps, 6);
-    assert_eq!(scratch.refuses("train --data cloth --out none --resume"), "none: holds no checkpoint.safetensors to resume from");
+    assert!(scratch.refuses("train --data cloth --out none --resume").starts_with("none: holds no checkpoint.safetensors"));
 }
 
 #[test]
@@ -398,13 +478,9 @@ fn a_step_beyond_the_last_one_is_refused() {
     let scratch = Scratch::new();
     let whole = scratch.read(CHECKPOINT);
     fs::remove_file(scratch.path(PREVIOUS)).unwrap();
-    let (_, header) = SafeTensors::read_metadata(&whole).unwrap();
-    let tensors = SafeTensors::deserialize(&whole).unwrap();
     for step in ["5", "18446744073709551615"] {
-        let mut metadata = header.metadata().clone().unwrap();
-        metadata.remove("orthoscope.sha256").unwrap();
-        metadata.insert("orthoscope.step".to_owned(), step.to_owned());
-        scratch.write(CHECKPOINT, safetensors::serialize(tensors.tensors(), Some(metadata)).unwrap());
+        let beyond = |metadata: &mut HashMap<_, _>| drop(metadata.insert("orthoscope.step".to_owned(), step.to_owned()));
+        scratch.write(CHECKPOINT, with_metadata(&whole, beyond));
         let text = scratch.refuses(RESUME);
         assert_eq!(text, format!("{CHECKPOINT}: not a checkpoint: it is of step {step}, and train.steps is 4"));
     }
