@@ -20,6 +20,8 @@ const IMAGE: u64 = 3;
 const SAMPLE: u64 = 7;
 /// Tensors that a training holds for each parameter: itself, its gradient, two moments.
 const STATES: u64 = 4;
+/// Values that a checkpoint has for each parameter: itself, its moving average, two moments.
+const SAVED: u64 = 4;
 /// Bytes that an evaluation keeps of each pixel: score and ground truth, and both once more to be sorted.
 const EVALUATED: u64 = 16;
 
@@ -165,7 +167,7 @@ fn image_need(config: &Config, images: usize, size: impl Fn(usize) -> Option<[u3
 fn network_needs(config: &Config) -> Result<[Need; 3]> {
     let (size, batch, network) = (config.data.size, config.train.batch, config.architecture());
     let key = if batch > 1 { "train.batch" } else { "data.size" };
-    network.plan(network.smallest_input()?).map_err(|error| Error::config("model.width", error))?;
+    let saved = checkpoint_bytes(config)?;
     let plan = Shape::new(&[batch, size, size, 3]).and_then(|input| network.plan(input));
     let plan = plan.map_err(|error| Error::config(key, format!("{batch} images of {size}x{size} pixels: {error}")))?;
     let values: u64 = plan.layers.iter().map(|layer| layer.output.len() as u64).sum();
@@ -178,12 +180,23 @@ fn network_needs(config: &Config) -> Result<[Need; 3]> {
         },
         Need {
             key: "model.width",
-            what: format!("{parameters} weights with their gradients and moments"),
-            bytes: times(&[parameters, STATES, VALUE]),
+            what: format!("{parameters} weights with their gradients and moments, and a checkpoint of them"),
+            bytes: times(&[parameters, STATES, VALUE]).saturating_add(saved),
         },
         // At least half of them in bf16.
         Need { key, what: format!("the results of the layers for {batch} images"), bytes: times(&[values, VALUE / 2]) },
     ])
+}
+
+/// What a checkpoint takes when it is saved, in bytes: its values, and the file.
+///
+/// # Errors
+/// A network with more elements than 32 bits can number.
+pub(super) fn checkpoint_bytes(config: &Config) -> Result<u64> {
+    let network = config.architecture();
+    let plan = network.smallest_input().and_then(|input| network.plan(input));
+    let parameters = plan.map_err(|error| Error::config("model.width", error))?.parameter_count() as u64;
+    Ok(times(&[parameters, SAVED, VALUE, 2]))
 }
 
 fn check(needs: &[Need], free: Option<u64>) -> Result<()> {
@@ -192,7 +205,8 @@ fn check(needs: &[Need], free: Option<u64>) -> Result<()> {
     let alone = needs.iter().find(|need| shortage(need.bytes, free).is_some());
     match (shortage(whole, free), alone.or(needs.iter().max_by_key(|need| need.bytes))) {
         (Some(numbers), Some(Need { key, what, bytes })) => {
-            Err(Error::config(*key, format!("this {numbers}, {} of it for {what}; {}", memory_words(*bytes), remedy(key))))
+            let largest = format!("{what} alone need {}", memory_words(*bytes));
+            Err(Error::config(*key, format!("this {numbers}; {largest}; {}", remedy(key))))
         }
         _ => Ok(()),
     }

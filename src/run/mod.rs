@@ -19,6 +19,7 @@ mod memory;
 mod own_files;
 pub mod reproduction;
 mod resume;
+mod room;
 mod saved_files;
 mod test_set;
 mod training;

@@ -14,6 +14,7 @@ use super::log::{Log, LogEntry, LogLine, ValidationEntry};
 use super::memory::{check_step_memory, check_training_memory};
 use super::own_files::{check_own_files, clear_the_way, write_config};
 use super::resume::{Accepted, Found, History, Start, find};
+use super::room::Room;
 use super::saved_files::{Resumed, SavedFiles};
 use super::training_images::{TrainingImages, load_training_set};
 use super::validation::Validation;
@@ -58,6 +59,17 @@ pub struct TrainingJob {
     saved: Arc<AtomicBool>,
     /// Held as long as the job lives.
     _lock: Option<FolderLock>,
+}
+
+/// What a run changes from step to step.
+struct Run<B: Backend> {
+    /// The config, for checkpoints.
+    text: String,
+    history: History,
+    trainer: Trainer<B>,
+    batches: Batches<B>,
+    files: SavedFiles,
+    room: Room,
 }
 
 impl TrainingJob {
@@ -213,6 +225,30 @@ impl TrainingJob {
     }
 
     fn run_steps<B: Backend>(&self, backend: &B, stop: &AtomicBool, mut report: impl FnMut(&LogLine)) -> Result<Outcome> {
+        let mut run = self.begin(backend)?;
+        let own_config = write_config(&self.config, &self.out, self.start != Start::New)?;
+        log::info!("{}: {} of {} steps done", self.config.architecture(), run.trainer.step(), self.config.train.steps);
+        let mut early_warning = EarlyWarning::new(&self.config, &self.set.images)?;
+        let mut log = Log::open_with(&self.log_path(), run.trainer.step(), |line| early_warning.earlier(&line))?;
+        let tell = |line: LogLine| log.append(&line).map(|()| report(&line));
+        let made = self.make_steps(&mut run, &mut early_warning, stop, tell);
+        // After a failure, too: then the log says most.
+        let settled = log.settle().and_then(|()| own_config.settle());
+        if made.and_then(|outcome| settled.map(|()| outcome))? == Outcome::Interrupted {
+            return Ok(Outcome::Interrupted);
+        }
+        // Before the last look at `stop`, so that a signal is either seen here or finds this set.
+        self.saved.store(true, Ordering::SeqCst);
+        if stop.load(Ordering::SeqCst) {
+            return Ok(Outcome::Interrupted);
+        }
+        let Run { trainer, files, history, room, .. } = &mut run;
+        room.used_by(|| files.finish(&self.weight_file(backend, trainer, history)?))?;
+        Ok(Outcome::Finished)
+    }
+
+    /// What the steps need, with the files of the run taken over.
+    fn begin<B: Backend>(&self, backend: &B) -> Result<Run<B>> {
         check_step_memory(backend, &self.config)?;
         let text = self.config.to_toml()?;
         let (count, steps) = (self.config.train.batch, self.config.train.steps);
@@ -220,43 +256,50 @@ impl TrainingJob {
         let found = find(&self.config, &self.out, self.start)?;
         let history = self.check(found.as_ref(), backend)?;
         let is_lengthened = found.as_ref().is_some_and(|found| found.config.train.steps < steps);
-        let mut trainer = self.trainer(backend, found.as_ref().map(|found| &found.checkpoint))?;
-        let mut batches = Batches::new(backend, Arc::clone(&self.set), count, steps)?;
-        let mut files = self.clear_files(found, &history)?;
+        // Before the network takes what there is.
+        let room = Room::for_checkpoint(&self.config)?;
+        let trainer = self.trainer(backend, found.as_ref().map(|found| &found.checkpoint))?;
+        let batches = Batches::new(backend, Arc::clone(&self.set), count, steps)?;
+        let files = self.clear_files(found, &history)?;
+        let mut run = Run { text, history, trainer, batches, files, room };
         // Twice, so that the checkpoint before knows the new number of steps, too.
         for _ in 0..if is_lengthened { 2 } else { 0 } {
-            files.save(&self.checkpoint(&trainer, &text, &history)?)?;
+            self.save(&mut run)?;
         }
-        let own_config = write_config(&self.config, &self.out, self.start != Start::New)?;
-        log::info!("{}: {} of {steps} steps done", self.config.architecture(), trainer.step());
-        let mut early_warning = EarlyWarning::new(&self.config, &self.set.images)?;
-        let mut log = Log::open_with(&self.log_path(), trainer.step(), |line| early_warning.earlier(&line))?;
-        let mut tell = |line: LogLine| log.append(&line).map(|()| report(&line));
-        while trainer.step() < steps {
+        Ok(run)
+    }
+
+    /// All steps that are left, or those until `stop`, up to a checkpoint.
+    fn make_steps<B: Backend>(
+        &self,
+        run: &mut Run<B>,
+        early_warning: &mut EarlyWarning,
+        stop: &AtomicBool,
+        mut tell: impl FnMut(LogLine) -> Result<()>,
+    ) -> Result<Outcome> {
+        while run.trainer.step() < self.config.train.steps {
             if stop.load(Ordering::Relaxed) {
-                files.save(&self.checkpoint(&trainer, &text, &history)?)?;
-                return log.settle().and_then(|()| own_config.settle()).map(|()| Outcome::Interrupted);
+                return self.save(run).map(|()| Outcome::Interrupted);
             }
-            let entry = self.advance(&mut trainer, &mut batches)?;
+            let entry = self.advance(&mut run.trainer, &mut run.batches)?;
             log::debug!("step {}: loss {}, learning rate {}", entry.step, entry.loss, entry.rate);
             tell(LogLine::Step(entry))?;
-            early_warning.after(&entry, &trainer)?.into_iter().try_for_each(|entry| tell(LogLine::Warning(entry)))?;
+            early_warning.after(&entry, &run.trainer)?.into_iter().try_for_each(|entry| tell(LogLine::Warning(entry)))?;
             // Before the checkpoint: a run that is killed meanwhile repeats the step and with it the validation.
-            if let Some(entry) = self.validate(&trainer)? {
+            if let Some(entry) = self.validate(&run.trainer)? {
                 tell(LogLine::Validation(entry))?;
             }
-            if entry.step % self.config.output.checkpoint_every == 0 || entry.step == steps {
-                files.save(&self.checkpoint(&trainer, &text, &history)?)?;
+            if entry.step % self.config.output.checkpoint_every == 0 || entry.step == self.config.train.steps {
+                self.save(run)?;
             }
         }
-        log.settle().and_then(|()| own_config.settle())?;
-        // Before the last look at `stop`, so that a signal is either seen here or finds this set.
-        self.saved.store(true, Ordering::SeqCst);
-        if stop.load(Ordering::SeqCst) {
-            return Ok(Outcome::Interrupted);
-        }
-        files.finish(&self.weight_file(backend, &trainer, &history)?)?;
         Ok(Outcome::Finished)
+    }
+
+    /// Writes a checkpoint of the last step.
+    fn save<B: Backend>(&self, run: &mut Run<B>) -> Result<()> {
+        let Run { text, history, trainer, files, room, .. } = run;
+        room.used_by(|| files.save(&self.checkpoint(trainer, text, history)?))
     }
 
     /// The files to write, with nothing of the user in their places. To be called as late as possible: what stops the run before
