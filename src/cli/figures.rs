@@ -188,7 +188,7 @@ fn training_set(arguments: &Arguments) -> Result<Input<(TrainingSet, usize)>> {
         }
         layers.push(own);
     }
-    let config = Config::read_layers(&layers, arguments.textures.as_deref())?;
+    let config = Config::read_for_training(&layers, arguments.textures.as_deref())?;
     let loaded = load_training_set(&config, &data)?;
     loaded.warn(&data);
     Ok(Ok((loaded.set, config.train.batch)))

@@ -186,11 +186,33 @@ pub(super) fn leaves(prefix: &str, table: &Table, found: &mut BTreeMap<String, S
     }
 }
 
+/// The dotted paths of all sections and keys, also by their old names.
+pub(super) struct Known(Vec<String>);
+
+impl Default for Known {
+    fn default() -> Self {
+        let mut known: Vec<String> = WITHOUT_DEFAULT.map(str::to_owned).into();
+        collect("", &Table::try_from(Config::default()).unwrap_or_default(), &mut known);
+        known.extend(RENAMED.map(|(old, _)| old.to_owned()));
+        Self(known)
+    }
+}
+
+impl Known {
+    /// Whether this is a section, which has keys and no value.
+    pub fn is_section(&self, key: &str) -> bool {
+        self.0.iter().any(|own| own.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
+    }
+
+    /// Whether this is a key with a value.
+    pub fn is_value(&self, key: &str) -> bool {
+        self.0.iter().any(|own| own == key) && !self.is_section(key)
+    }
+}
+
 /// The key that `unknown` probably means: one or two letters different, or the same name in another section.
 pub(super) fn suggestion(unknown: &str) -> Option<String> {
-    let mut known: Vec<String> = WITHOUT_DEFAULT.map(str::to_owned).into();
-    collect("", &Table::try_from(Config::default()).ok()?, &mut known);
-    known.extend(RENAMED.map(|(old, _)| old.to_owned()));
+    let Known(known) = Known::default();
     let name = split(unknown).1;
     let distance = |key: &String| strsim::damerau_levenshtein(unknown, key);
     let is_close = |key: &String| split(key).1 == name || distance(key) <= 1 + name.len() / 6;

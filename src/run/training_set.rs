@@ -1,5 +1,7 @@
 //! What a network is trained on: prepared images, those held out of them, and textures.
 
+use std::path::{Path, PathBuf};
+
 use ndarray::{Array3, Axis};
 use rayon::prelude::*;
 
@@ -80,13 +82,20 @@ pub fn load_textures(config: &Config, size: usize, is_grey: bool) -> Result<Vec<
     Ok(textures)
 }
 
+/// The images in a folder of textures.
+///
+/// # Errors
+/// As [`list_images`], about the key.
+pub(super) fn texture_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    list_images(folder).map_err(|error| {
+        let place = if folder.is_relative() { "; the path starts at the working directory" } else { "" };
+        Error::config("data.textures", format!("{error}{place}"))
+    })
+}
+
 fn coloured_textures(config: &Config, size: usize) -> Result<Vec<Image>> {
     if let Some(folder) = &config.data.textures {
-        let images = list_images(folder).map_err(|error| {
-            let place = if folder.is_relative() { "; the path starts at the working directory" } else { "" };
-            Error::config("data.textures", format!("{error}{place}"))
-        })?;
-        return each(&images, |path| read_image_with(path, config.data.white_level));
+        return each(&texture_files(folder)?, |path| read_image_with(path, config.data.white_level));
     }
     let kinds: Vec<_> =
         (0..).zip(Family::ALL).flat_map(|kind| (0..GENERATED_PER_FAMILY).map(move |index| (kind, index))).collect();
