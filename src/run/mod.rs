@@ -1,5 +1,6 @@
 //! One experiment from config to metrics: what the commands `train`, `evaluate` and `demo` do, as a library.
 
+mod broken_text;
 mod budget;
 mod calibration;
 mod comparison;
@@ -28,7 +29,7 @@ mod validation;
 mod wrong_values;
 
 pub use crate::model::MODEL_FILE;
-pub use budget::{parse_minutes, parse_steps, steps_within, time_step};
+pub use budget::{parse_minutes, steps_within, time_step};
 pub use calibration::CalibrationImages;
 pub use comparison::{ComparedRun, RunResults, ScoredImage, differing_keys};
 pub use config::{Config, DEFAULT_CONFIG, DataConfig, OutputConfig};
