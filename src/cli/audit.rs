@@ -9,7 +9,7 @@ use crate::disk::Outputs;
 use crate::ops::Backend;
 use crate::report::audit::{AuditPage, notes, table};
 use crate::report::wrap::wrap;
-use crate::run::{COMMIT, CONFIG_FILE, Config};
+use crate::run::{COMMIT, CONFIG_FILE, Config, config_for_training};
 use crate::{Error, Result};
 use anyhow::Context;
 
@@ -176,7 +176,7 @@ fn config(arguments: &Arguments, model: Option<&Path>) -> anyhow::Result<Config>
     let beside = model.map(|model| model.with_file_name(CONFIG_FILE)).filter(|path| path.exists());
     Ok(match (arguments.config.is_empty(), beside) {
         (true, Some(path)) => Config::read(&path)?,
-        _ => Config::read_for_training(&arguments.config, None)?,
+        _ => config_for_training(&arguments.config, None)?,
     })
 }
 

@@ -5,7 +5,7 @@ use crate::data::{
 };
 use crate::disk::Outputs;
 use crate::report::preview as report;
-use crate::run::{Config, TrainingImages, VALIDATION_SEED, load_training_set};
+use crate::run::{Config, TrainingImages, VALIDATION_SEED, config_for_training, load_training_set};
 use anyhow::ensure;
 
 use super::images::TrainingFolder;
@@ -157,7 +157,7 @@ fn preview(arguments: &Preview) -> anyhow::Result<()> {
     let outputs = Outputs::single(&arguments.out, "data preview", arguments.overwrite, &inputs)?;
     data.check_outside(outputs.folder())?;
     check_png(&arguments.out)?;
-    let config = Config::read_for_training(&arguments.config, arguments.textures.as_deref())?;
+    let config = config_for_training(&arguments.config, arguments.textures.as_deref())?;
     let loaded = load_training_set(&config, &data)?;
     loaded.warn(&data);
     let set = loaded.set;

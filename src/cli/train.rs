@@ -12,7 +12,7 @@ use crate::{Error, Result};
 
 use crate::run::{
     Accepted, CONFIG_FILE, Config, Log, MODEL_FILE, Outcome, Start, TrainingJob, check_own_files, check_training_memory,
-    free_memory, parse_minutes, settings_of_checkpoint, steps_now,
+    config_for_training, free_memory, parse_minutes, settings_of_checkpoint, steps_now,
 };
 use anyhow::anyhow;
 
@@ -107,7 +107,7 @@ fn of_run(out: &Path, what: &str) -> Result<Config> {
 fn settings(arguments: &Arguments, layers: &[PathBuf]) -> Result<Config> {
     let mut config = match layers {
         [] if arguments.resume => of_run(&arguments.out, "all settings")?,
-        layers => Config::read_for_training(layers, arguments.textures.as_deref())?,
+        layers => config_for_training(layers, arguments.textures.as_deref())?,
     };
     config.data.textures = arguments.textures.clone().or(config.data.textures);
     config.train.steps = arguments.steps.unwrap_or(config.train.steps);

@@ -138,7 +138,8 @@ impl DetectionConfig {
     /// Checks ranges.
     ///
     /// # Errors
-    /// An even or huge window, too many repeats, a huge tile or overlap, a share that is not above 0 or is above 1, a quantile outside [0, 1].
+    /// An even or huge window, too many repeats, a huge tile or overlap, a share that is not above 0 or is above 1, a quantile
+    /// outside [0, 1].
     pub fn validate(&self) -> Result<()> {
         self.smoothing().validate("detection")?;
         if let Some(own) = self.score_smoothing {

@@ -8,7 +8,6 @@ use super::broken_text::mistake;
 use super::config_text::{Fault, Misfit, QUOTED, first_misfit, in_line, line_of};
 use super::keys;
 use super::large_numbers::too_large;
-use super::training_set::texture_files;
 use super::wrong_values::{among_words, in_plain_words};
 use crate::data::corruption::CorruptionConfig;
 use crate::data::{AugmentConfig, Fit, Preparation};
@@ -118,17 +117,6 @@ impl Config {
         Ok(own)
     }
 
-    /// As [`Config::read_layers`], for a training: the texture folder has images.
-    ///
-    /// # Errors
-    /// As [`Config::read_layers`]; a texture folder that cannot be used, with the file and the line that name it.
-    pub fn read_for_training(paths: &[PathBuf], textures: Option<&Path>) -> Result<Self> {
-        let own = Self::read_layers(paths, textures)?;
-        let named = own.data.textures.as_deref().filter(|_| textures.is_none());
-        named.map_or(Ok(()), |folder| texture_files(folder).map(drop)).map_err(|error| with_place(paths, error))?;
-        Ok(own)
-    }
-
     /// The same from texts with their names; without any, the defaults.
     pub(super) fn of_layers(layers: &[(PathBuf, String)]) -> Result<Self> {
         let mut merged = toml::Table::new();
@@ -203,7 +191,7 @@ impl Config {
 
     /// The same without a check of ranges.
     fn read_keys(text: &str) -> Result<(Self, Option<String>)> {
-        match first_misfit(text) {
+        match first_misfit(text, &keys::known()) {
             Some(misfit) => Err(refused(text, &misfit)),
             None => Self::read_known(text),
         }
@@ -330,16 +318,6 @@ fn with_line(text: &str, error: Error) -> Error {
             Error::Config { line, key: shortened(&key, QUOTED), reason }
         }
         other => other,
-    }
-}
-
-/// The same with the last of these files that sets the key.
-fn with_place(paths: &[PathBuf], error: Error) -> Error {
-    let Error::Config { key, reason, .. } = &error else { return error };
-    let found = paths.iter().rev().find_map(|path| Some((path, line_of(&bounded::read_text(path, bounded::CONFIG).ok()?, key)?)));
-    match found {
-        Some((path, line)) => Error::Config { line: Some(line), key: key.clone(), reason: reason.clone() }.in_file(path),
-        None => error,
     }
 }
 

@@ -5,7 +5,6 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::keys::Known;
 use crate::error::{Error, shortened};
 
 /// Most characters of a config that a sentence quotes.
@@ -34,21 +33,36 @@ pub(super) enum Fault {
     Date,
 }
 
+/// The dotted paths of all sections and keys of a config.
+pub(super) struct Known(pub Vec<String>);
+
+impl Known {
+    /// Whether this is a section, which has keys and no value.
+    pub fn is_section(&self, key: &str) -> bool {
+        self.0.iter().any(|own| own.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
+    }
+
+    /// Whether this is a key with a value.
+    pub fn is_value(&self, key: &str) -> bool {
+        self.0.iter().any(|own| own == key) && !self.is_section(key)
+    }
+}
+
 /// The values that no key can have.
-struct Misfits {
-    known: Known,
+struct Misfits<'a> {
+    known: &'a Known,
     found: Vec<Misfit>,
 }
 
-/// The first value in the text that no key can have; none if there is none, or if the text is no TOML.
-pub(super) fn first_misfit(text: &str) -> Option<Misfit> {
+/// The first value in the text that no key can have, of those that are known; none if there is none, or if the text is no TOML.
+pub(super) fn first_misfit(text: &str, known: &Known) -> Option<Misfit> {
     let table = DeTable::parse(text).ok()?;
-    let mut misfits = Misfits { known: Known::default(), found: Vec::new() };
+    let mut misfits = Misfits { known, found: Vec::new() };
     misfits.collect("", table.get_ref());
     misfits.found.into_iter().min_by_key(|misfit| misfit.span.start)
 }
 
-impl Misfits {
+impl Misfits<'_> {
     fn collect(&mut self, prefix: &str, table: &DeTable<'_>) {
         for (name, value) in table {
             self.look_at(&format!("{prefix}{}", name.get_ref()), name.span(), value);
@@ -122,7 +136,8 @@ mod tests {
 
     #[test]
     fn the_first_value_that_no_key_can_have_is_found() {
-        let found = |text: &str| first_misfit(text).map(|own| (own.key, text[own.span].to_owned(), own.fault));
+        let known = Known(["train.steps", "train", "data.fit", "data"].map(str::to_owned).into());
+        let found = |text: &str| first_misfit(text, &known).map(|own| (own.key, text[own.span].to_owned(), own.fault));
         let large = |key: &str, text: &str| Some((key.to_owned(), text.to_owned(), Fault::LargeNumber));
         assert_eq!(found("z = 9223372036854775808\na = 99999999999999999999"), large("z", "9223372036854775808"));
         assert_eq!(found("[a]\nb = [1, -0, 0xFFFF_FFFF_FFFF_FFFF]"), large("a.b", "0xFFFF_FFFF_FFFF_FFFF"));

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::{Table, Value};
 
 use super::config::Config;
+use super::config_text::Known;
 use crate::error::{Error, Result};
 
 /// Renamed keys: (old, new). A serde alias in the config's types reads the old one.
@@ -187,32 +188,16 @@ pub(super) fn leaves(prefix: &str, table: &Table, found: &mut BTreeMap<String, S
 }
 
 /// The dotted paths of all sections and keys, also by their old names.
-pub(super) struct Known(Vec<String>);
-
-impl Default for Known {
-    fn default() -> Self {
-        let mut known: Vec<String> = WITHOUT_DEFAULT.map(str::to_owned).into();
-        collect("", &Table::try_from(Config::default()).unwrap_or_default(), &mut known);
-        known.extend(RENAMED.map(|(old, _)| old.to_owned()));
-        Self(known)
-    }
-}
-
-impl Known {
-    /// Whether this is a section, which has keys and no value.
-    pub fn is_section(&self, key: &str) -> bool {
-        self.0.iter().any(|own| own.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
-    }
-
-    /// Whether this is a key with a value.
-    pub fn is_value(&self, key: &str) -> bool {
-        self.0.iter().any(|own| own == key) && !self.is_section(key)
-    }
+pub(super) fn known() -> Known {
+    let mut known: Vec<String> = WITHOUT_DEFAULT.map(str::to_owned).into();
+    collect("", &Table::try_from(Config::default()).unwrap_or_default(), &mut known);
+    known.extend(RENAMED.map(|(old, _)| old.to_owned()));
+    Known(known)
 }
 
 /// The key that `unknown` probably means: one or two letters different, or the same name in another section.
 pub(super) fn suggestion(unknown: &str) -> Option<String> {
-    let Known(known) = Known::default();
+    let Known(known) = known();
     let name = split(unknown).1;
     let distance = |key: &String| strsim::damerau_levenshtein(unknown, key);
     let is_close = |key: &String| split(key).1 == name || distance(key) <= 1 + name.len() / 6;

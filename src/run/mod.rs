@@ -51,7 +51,7 @@ pub use resume::{Accepted, Start, has_checkpoint, settings_of_checkpoint, steps_
 pub use test_set::{ImageCounts, TestSet};
 pub use training::{Outcome, TrainingJob};
 pub use training_images::{TrainingImages, load_training_set};
-pub use training_set::load_textures;
+pub use training_set::{config_for_training, load_textures};
 pub use validation::{VALIDATION_SEED, ValidationReport, check_held_out, validate_detector};
 
 /// File name of the complete config that a run writes.

@@ -6,9 +6,11 @@ use ndarray::{Array3, Axis};
 use rayon::prelude::*;
 
 use super::config::Config;
+use super::config_text::line_of;
 use super::held_out::held_out_of;
 use crate::data::texture::Family;
 use crate::data::{Image, Preparation, TrainingSet, list_images, read_image_with};
+use crate::disk::bounded;
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Stream};
 use crate::shape::in_pixels;
@@ -82,11 +84,32 @@ pub fn load_textures(config: &Config, size: usize, is_grey: bool) -> Result<Vec<
     Ok(textures)
 }
 
+/// As [`Config::read_layers`], for a training: the texture folder has images.
+///
+/// # Errors
+/// As [`Config::read_layers`]; a texture folder that cannot be used, with the file and the line that name it.
+pub fn config_for_training(paths: &[PathBuf], textures: Option<&Path>) -> Result<Config> {
+    let config = Config::read_layers(paths, textures)?;
+    let named = config.data.textures.as_deref().filter(|_| textures.is_none());
+    named.map_or(Ok(()), |folder| texture_files(folder).map(drop)).map_err(|error| with_place(paths, error))?;
+    Ok(config)
+}
+
+/// The error of a config value with the last of these files that sets the key.
+fn with_place(paths: &[PathBuf], error: Error) -> Error {
+    let Error::Config { key, reason, .. } = &error else { return error };
+    let found = paths.iter().rev().find_map(|path| Some((path, line_of(&bounded::read_text(path, bounded::CONFIG).ok()?, key)?)));
+    match found {
+        Some((path, line)) => Error::Config { line: Some(line), key: key.clone(), reason: reason.clone() }.in_file(path),
+        None => error,
+    }
+}
+
 /// The images in a folder of textures.
 ///
 /// # Errors
 /// As [`list_images`], about the key.
-pub(super) fn texture_files(folder: &Path) -> Result<Vec<PathBuf>> {
+fn texture_files(folder: &Path) -> Result<Vec<PathBuf>> {
     list_images(folder).map_err(|error| {
         let place = if folder.is_relative() { "; the path starts at the working directory" } else { "" };
         Error::config("data.textures", format!("{error}{place}"))
