@@ -207,7 +207,7 @@ impl Calibration {
             let why = match self.source {
                 Source::Training => "on which the network was trained",
                 Source::TrainingFolder => "on which the network may have been trained",
-                _ if self.other_tiles => "which were divided in another way",
+                _ if self.other_tiles => "divided in another way",
                 _ => "to which the score is relative",
             };
             return vec![format!("The thresholds come from {self}, {why}, so the rate of false alarms to expect is unknown.")];
@@ -345,7 +345,7 @@ mod tests {
         assert!(single.expected(0.99, false).is_some() && single.expected(0.99, true).is_none());
         assert!(single.sentences(0.99, true)[0].starts_with("The thresholds come from 1 held-out image, to which the score"));
         let elsewhere = Calibration { other_tiles: true, ..of(100, Source::HeldOut) };
-        let words = "The thresholds come from 100 held-out images, which were divided in another way, so the rate of false alarms to \
+        let words = "The thresholds come from 100 held-out images, divided in another way, so the rate of false alarms to \
                      expect is unknown.";
         assert_eq!((elsewhere.sentences(0.99, false), elsewhere.expected(0.99, false)), (vec![words.to_owned()], None));
         assert!(trained.sentences(0.99, true)[0].starts_with("The thresholds come from 3 training images, on which"));

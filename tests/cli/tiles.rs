@@ -65,7 +65,7 @@ fn a_model_of_crops_at_native_scale_sees_large_pictures_in_tiles() {
         "{}",
         ran.err
     );
-    let unknown = ", which were divided in another way, so the rate of false alarms to expect is unknown.";
+    let unknown = ", divided in another way, so the rate of false alarms to expect is unknown.";
     assert!(ran.err.contains(unknown) && !ran.err.contains("Expected false alarms"), "{}", ran.err);
     assert_ne!(map("a").1, map("c").1);
     // Whole, and in tiles that hold the receptive field.
