@@ -1,9 +1,7 @@
 use std::collections::BTreeSet;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::Result;
 use crate::audit::{self, Card, Commands, FolderImages, ImageSamples, Limits, Map, Network, Options, Program, image_samples};
 use crate::data::{Dataset, Fit, Preparation, check_output_folder};
 use crate::detect::Detector;
@@ -11,10 +9,12 @@ use crate::disk::Outputs;
 use crate::ops::Backend;
 use crate::report::audit::{AuditPage, notes, table};
 use crate::report::wrap::wrap;
-use crate::run::{COMMIT, CONFIG_FILE, Config};
+use crate::run::{COMMIT, CONFIG_FILE, Config, config_for_training};
+use crate::{Error, Result};
 use anyhow::Context;
 
 use super::device::{DeviceOption, on_device};
+use super::numbers::whole;
 use super::output::{print, say, say_record, screen};
 use super::progress;
 use super::signals::{leave, on_interrupt};
@@ -48,32 +48,32 @@ pub struct Arguments {
     #[arg(long, value_name = "PROGRAM", requires = "command", conflicts_with = "model")]
     vjp: Option<String>,
     /// Seconds that a program may take for an answer
-    #[arg(long, value_name = "SECONDS", default_value_t = 60.0, value_parser = seconds, conflicts_with = "model")]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0, value_parser = seconds, allow_hyphen_values = true, conflicts_with = "model")]
     time_limit: f64,
     /// Category folder, or any folder of normal images
     #[arg(long, value_name = "DIR", visible_alias = "normal")]
     data: PathBuf,
     /// Side in pixels to which the images are resized for a program [default: their own size]
-    #[arg(long, value_name = "PIXELS", conflicts_with = "model")]
-    size: Option<NonZeroUsize>,
+    #[arg(long, value_name = "PIXELS", value_parser = whole::<usize>(1..=8192), conflicts_with = "model")]
+    size: Option<usize>,
     /// Largest number of images: of test/good if it has at least 5, else of the normal images
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(5..=4096))]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = whole::<u16>(5..=4096))]
     images: u16,
     /// Largest number of further normal images, for dimension, tangents and baselines
-    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u16).range(2..=8192))]
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = whole::<u16>(2..=8192))]
     reference: u16,
     /// Random directions per image
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = whole::<u16>(1..=1024))]
     probes: u16,
     /// Leading singular values, of five of the images
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=128))]
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = whole::<u16>(1..=128))]
     singular_values: u16,
     /// Config file with the corruption; later ones override earlier ones [default: config.toml beside the weights, or the
     /// defaults]
     #[arg(long, value_name = "TOML")]
     config: Vec<PathBuf>,
     /// Seed of corruption, probes and intervals
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = whole::<u64>(0..=u64::MAX))]
     seed: u64,
     /// Folder for audit.json and index.html
     #[arg(long, value_name = "DIR")]
@@ -88,10 +88,9 @@ pub struct Arguments {
     device: DeviceOption,
 }
 
-fn seconds(text: &str) -> anyhow::Result<f64> {
-    let seconds: f64 = text.parse()?;
-    anyhow::ensure!((0.001..=86400.0).contains(&seconds), "must be from 0.001 to 86400 seconds");
-    Ok(seconds)
+fn seconds(text: &str) -> Result<f64> {
+    let seconds = text.parse().ok().filter(|seconds| (0.001..=86400.0).contains(seconds));
+    seconds.ok_or_else(|| Error::argument("a number of seconds from 0.001 to 86400 is needed"))
 }
 
 /// What a card says about the map besides its numbers.
@@ -145,8 +144,8 @@ fn audit_model(arguments: &Arguments, path: &Path, backend: &impl Backend) -> an
 }
 
 fn audit_program(arguments: &Arguments, command: &str) -> anyhow::Result<()> {
-    let side = arguments.size.map(NonZeroUsize::get);
-    let preparation = side.map_or(Preparation::NATIVE, |size| Preparation { size, fit: Fit::Stretch, ..Preparation::NATIVE });
+    let preparation =
+        arguments.size.map_or(Preparation::NATIVE, |size| Preparation { size, fit: Fit::Stretch, ..Preparation::NATIVE });
     let config = config(arguments, None)?;
     let images = images(arguments, &preparation, &config)?;
     let sizes = images.audited.iter().chain(&images.set.images).map(|image| image.dim()).collect::<BTreeSet<_>>();
@@ -177,7 +176,7 @@ fn config(arguments: &Arguments, model: Option<&Path>) -> anyhow::Result<Config>
     let beside = model.map(|model| model.with_file_name(CONFIG_FILE)).filter(|path| path.exists());
     Ok(match (arguments.config.is_empty(), beside) {
         (true, Some(path)) => Config::read(&path)?,
-        _ => Config::read_layers(&arguments.config, None)?,
+        _ => config_for_training(&arguments.config, None)?,
     })
 }
 

@@ -5,10 +5,11 @@ use crate::data::{
 };
 use crate::disk::Outputs;
 use crate::report::preview as report;
-use crate::run::{Config, TrainingImages, VALIDATION_SEED, load_training_set};
+use crate::run::{Config, TrainingImages, VALIDATION_SEED, config_for_training, load_training_set};
 use anyhow::ensure;
 
 use super::images::TrainingFolder;
+use super::numbers::{OF_CONFIG, OF_THINGS, whole};
 use super::output::{note, say};
 use super::validate::counts;
 
@@ -36,7 +37,7 @@ pub struct Validation {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Seed of the training, which selects the images; overrides the config
-    #[arg(long)]
+    #[arg(long, value_parser = whole::<u64>(0..=OF_CONFIG))]
     seed: Option<u64>,
 }
 
@@ -50,19 +51,19 @@ pub struct Generate {
     #[arg(long)]
     family: Option<Family>,
     /// Height and width in pixels
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 128, value_parser = whole::<usize>(32..=8192))]
     size: usize,
     /// Normal training images
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = whole::<u32>(1..=OF_THINGS))]
     train: u32,
     /// Normal test images
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = whole::<u32>(0..=OF_THINGS))]
     good: u32,
     /// Test images of each kind of defect
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = whole::<u32>(0..=OF_THINGS))]
     defects: u32,
     /// Seed
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = whole::<u64>(0..=u64::MAX))]
     seed: u64,
 }
 
@@ -81,10 +82,10 @@ pub struct Preview {
     #[arg(long, value_name = "PNG")]
     out: PathBuf,
     /// Number of samples
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, default_value_t = 8, value_parser = whole::<u16>(1..=64))]
     count: u16,
     /// Training step whose batch to show
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = whole::<u32>(0..=OF_THINGS))]
     step: u32,
     /// Replace a file that `data preview` did not write, or that was changed since; training images are never replaced
     #[arg(long)]
@@ -156,7 +157,7 @@ fn preview(arguments: &Preview) -> anyhow::Result<()> {
     let outputs = Outputs::single(&arguments.out, "data preview", arguments.overwrite, &inputs)?;
     data.check_outside(outputs.folder())?;
     check_png(&arguments.out)?;
-    let config = Config::read_layers(&arguments.config, arguments.textures.as_deref())?;
+    let config = config_for_training(&arguments.config, arguments.textures.as_deref())?;
     let loaded = load_training_set(&config, &data)?;
     loaded.warn(&data);
     let set = loaded.set;

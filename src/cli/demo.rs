@@ -9,12 +9,12 @@ use crate::ops::Backend;
 use crate::run::{
     CHECKPOINT_FILE, CONFIG_FILE, Config, DEMO_FAMILY, LOG_FILE, METRICS_FILE, MODEL_FILE, MetricsFile, Outcome, PREVIOUS_FILE,
     Start, TrainingJob, check_evaluation_memory, check_own_files, demo_config, evaluate_detector, generate_demo_data,
-    parse_steps,
 };
 use crate::train::Checkpoint;
 use crate::{Error, Result};
 
 use super::device::{DeviceOption, on_device};
+use super::numbers::{OF_CONFIG, OF_THINGS, whole};
 use super::output::{note, say, shell_word};
 use super::signals::leave_on_interrupt;
 use super::{evaluate, page, train};
@@ -30,10 +30,10 @@ pub struct Arguments {
     #[arg(long, value_name = "DIR", default_value = "orthoscope-demo")]
     out: PathBuf,
     /// Seed of data, weights, batches and corruption
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = whole::<u64>(0..=OF_CONFIG))]
     seed: u64,
     /// Optimiser steps
-    #[arg(long, default_value_t = demo_config(0).train.steps, value_parser = parse_steps)]
+    #[arg(long, default_value_t = demo_config(0).train.steps, value_parser = whole::<u64>(1..=OF_THINGS))]
     steps: u64,
     /// Replace an earlier demo in the output folder
     #[arg(long)]

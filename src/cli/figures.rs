@@ -8,8 +8,8 @@ use crate::model::{Architecture, WeightFile};
 use crate::ops::Backend;
 use crate::report::figures::{self, Ablation, Drawing, Input, Inputs, Name, Pick, Source, Test};
 use crate::run::{
-    CONFIG_FILE, Config, EvaluationReport, LOG_FILE, Log, LogEntry, TestSet, check_evaluation_memory, evaluate_detector,
-    load_training_set,
+    CONFIG_FILE, EvaluationReport, LOG_FILE, Log, LogEntry, TestSet, check_evaluation_memory, config_for_training,
+    evaluate_detector, load_training_set,
 };
 use anyhow::bail;
 
@@ -188,7 +188,7 @@ fn training_set(arguments: &Arguments) -> Result<Input<(TrainingSet, usize)>> {
         }
         layers.push(own);
     }
-    let config = Config::read_layers(&layers, arguments.textures.as_deref())?;
+    let config = config_for_training(&layers, arguments.textures.as_deref())?;
     let loaded = load_training_set(&config, &data)?;
     loaded.warn(&data);
     Ok(Ok((loaded.set, config.train.batch)))

@@ -33,7 +33,7 @@ pub struct Arguments {
     #[arg(long, default_value = "sum", value_parser = PossibleValuesParser::new(Score::NAMES.map(|(name, _)| name)).map(score_named))]
     score: Score,
     /// Share of the pixels with the largest values, whose mean is the score `top`
-    #[arg(long, value_name = "SHARE", default_value_t = TOP_SHARE, value_parser = share)]
+    #[arg(long, value_name = "SHARE", default_value_t = TOP_SHARE, value_parser = share, allow_hyphen_values = true)]
     top_share: f64,
     /// Print JSON instead of a table
     #[arg(long)]
@@ -46,7 +46,7 @@ fn score_named(name: String) -> Score {
 
 fn share(text: &str) -> Result<f64, String> {
     let value = text.parse().ok().filter(|&value| is_share(value));
-    value.ok_or_else(|| "the top share must be a number above 0 and at most 1".to_owned())
+    value.ok_or_else(|| "a number above 0 and at most 1 is needed".to_owned())
 }
 
 /// Computes the metrics of anomaly maps made by another program.

@@ -20,6 +20,7 @@ mod lists;
 mod maps;
 mod metrics;
 mod model;
+mod numbers;
 mod output;
 mod page;
 mod predict;
@@ -46,7 +47,7 @@ use anyhow::{anyhow, bail};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// Most threads that may be asked for.
-const MAX_THREADS: u16 = 1024;
+const MAX_THREADS: u64 = 1024;
 
 /// Columns of help texts.
 const WIDTH: usize = 80;
@@ -60,7 +61,7 @@ const GLOBAL: &str = "Global options";
 #[command(name = "orthoscope", version, max_term_width = WIDTH, arg_required_else_help = true)]
 struct Arguments {
     /// Number of threads [default: all cores]; results do not depend on it
-    #[arg(long, global = true, help_heading = GLOBAL, value_name = "T", value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_THREADS)))]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "T", value_parser = numbers::whole::<u16>(1..=MAX_THREADS))]
     threads: Option<u16>,
     /// Verbose logging (-vv for debug); RUST_LOG overrides it
     #[arg(short, long, global = true, help_heading = GLOBAL, action = clap::ArgAction::Count)]
@@ -142,7 +143,8 @@ pub fn main(own: &[&'static Claim]) -> ExitCode {
 }
 
 /// The command, built, with usage lines of at most [`WIDTH`] columns; clap wraps all lines but these.
-fn wrapped(mut command: clap::Command) -> clap::Command {
+fn wrapped(command: clap::Command) -> clap::Command {
+    let mut command = with_negative_numbers(command);
     command.build();
     wrap_usage(command)
 }
@@ -153,6 +155,11 @@ fn wrap_usage(mut command: clap::Command) -> clap::Command {
         command = command.override_usage(usage_lines(line));
     }
     command.mut_subcommands(wrap_usage)
+}
+
+/// The command with options that take `-1` as their value and refuse it with their range. A built command would not change.
+fn with_negative_numbers(command: clap::Command) -> clap::Command {
+    command.allow_negative_numbers(true).mut_subcommands(with_negative_numbers)
 }
 
 /// What stands before a usage line.

@@ -14,6 +14,7 @@ use anyhow::Context;
 use ndarray::ArrayD;
 
 use super::device::{DeviceOption, cpu, on_device};
+use super::numbers::{WIDTHS, multiple_of_8, whole};
 use super::output::{print, say, say_json, screen};
 
 /// Subcommands of `model`.
@@ -33,13 +34,13 @@ pub enum Command {
 #[derive(clap::Args)]
 pub struct Init {
     /// 1: no skips; 2: skips through convex combination modules
-    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=2))]
+    #[arg(long, value_parser = whole::<u8>(1..=2))]
     model: u8,
     /// Base width w
-    #[arg(long)]
+    #[arg(long, value_parser = whole::<usize>(WIDTHS))]
     width: usize,
     /// Seed of the weights
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = whole::<u64>(0..=u64::MAX))]
     seed: u64,
     /// Weight file to write
     #[arg(long, value_name = "SAFETENSORS")]
@@ -75,13 +76,13 @@ pub struct Summary {
     #[arg(long, value_name = "SAFETENSORS", conflicts_with_all = ["model", "width"])]
     weights: Option<PathBuf>,
     /// Model I or II
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2))]
+    #[arg(long, default_value_t = 2, value_parser = whole::<u8>(1..=2))]
     model: u8,
     /// Base width w
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = whole::<usize>(WIDTHS))]
     width: usize,
     /// Side of the input image in pixels
-    #[arg(long, default_value_t = 256)]
+    #[arg(long, default_value_t = 256, value_parser = multiple_of_8(8..=65528))]
     size: usize,
     /// Print JSON instead of a table
     #[arg(long)]

@@ -91,24 +91,14 @@ pub fn note(line: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{}", harmless(&line));
 }
 
-/// What Rust says of a number that is none, and plain words for it.
-const WRONG_NUMBERS: [(&str, &str); 3] = [
-    ("invalid digit found in string", "a whole number is needed"),
-    ("cannot parse integer from empty string", "a whole number is needed"),
-    ("number too large to fit in target type", "the number is too large"),
-];
-
 /// Prints what the parser of the command line has to say: help, the version, or what is wrong with the command.
 pub fn explain(error: &clap::Error) -> ExitCode {
     let code = u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
     if error.use_stderr() {
         let text = error.render().to_string();
-        let plain = WRONG_NUMBERS
-            .iter()
-            .fold(text.clone(), |text, (from, to)| text.replace(&format!(": {from}\n"), &format!(": {to}\n")));
-        // It quotes the command, into which `*` may bring the name of a file. Without styles only then, or in other words.
-        if plain != text || text.chars().any(|sign| sign != '\n' && is_steering(sign)) {
-            plain.lines().for_each(note);
+        // It quotes the command, into which `*` may bring the name of a file. Without styles only then.
+        if text.chars().any(|sign| sign != '\n' && is_steering(sign)) {
+            text.lines().for_each(note);
         } else {
             let _ = error.print();
         }

@@ -4,13 +4,14 @@ use crate::Error;
 use crate::backend::cuda::compiler::Arch;
 use crate::disk::{Outputs, check_output_file, followed};
 use crate::profile::predict::Prediction;
-use crate::profile::{Peaks, Profile, Settings, Span, Task, compare, doubt, foreign, profile, trace};
+use crate::profile::{MAX_STEPS, Peaks, Profile, Settings, Span, Task, compare, doubt, foreign, profile, trace};
 use crate::report::prediction::By;
 use crate::report::profile as report;
 use crate::report::roofline::roofline;
 use anyhow::{bail, ensure};
 
 use super::device::{DeviceOption, Opened};
+use super::numbers::{OF_THINGS, WIDTHS, multiple_of_8, whole};
 use super::output::{print, say_lines, say_record, screen};
 use super::predict;
 
@@ -38,25 +39,25 @@ pub struct Arguments {
     #[arg(long, value_name = "PHASE", default_value = "train", value_parser = task)]
     phase: Task,
     /// Model I or II, as 1 or 2
-    #[arg(long, value_name = "MODEL", default_value = "2", value_parser = clap::value_parser!(u8).range(1..=2))]
+    #[arg(long, value_name = "MODEL", default_value = "2", value_parser = whole::<u8>(1..=2))]
     model: u8,
     /// Base width w
-    #[arg(long, value_name = "W", default_value = "16", value_parser = at_least_one)]
+    #[arg(long, value_name = "W", default_value = "16", value_parser = whole::<usize>(WIDTHS))]
     width: usize,
     /// Side of the images in pixels, a multiple of 8
-    #[arg(long, value_name = "PX", default_value = "64", value_parser = side)]
+    #[arg(long, value_name = "PX", default_value = "64", value_parser = multiple_of_8(8..=8192))]
     size: usize,
     /// Images in a step
-    #[arg(long, value_name = "B", default_value = "8", value_parser = at_least_one)]
+    #[arg(long, value_name = "B", default_value = "8", value_parser = whole::<usize>(1..=65535))]
     batch: usize,
     /// Measured steps
-    #[arg(long, value_name = "N", default_value = "20", value_parser = at_least_one)]
+    #[arg(long, value_name = "N", default_value = "20", value_parser = whole::<usize>(1..=MAX_STEPS as u64))]
     steps: usize,
     /// Warm-up steps before them
-    #[arg(long, value_name = "N", default_value = "3")]
+    #[arg(long, value_name = "N", default_value = "3", value_parser = whole::<usize>(0..=MAX_STEPS as u64))]
     warmup: usize,
     /// Seed of weights and images
-    #[arg(long, value_name = "S", default_value = "0")]
+    #[arg(long, value_name = "S", default_value = "0", value_parser = whole::<u64>(0..=u64::MAX))]
     seed: u64,
     #[command(flatten)]
     device: DeviceOption,
@@ -79,7 +80,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
     /// Rows of the table; files have all rows
-    #[arg(long, value_name = "N", default_value = "25")]
+    #[arg(long, value_name = "N", default_value = "25", value_parser = whole::<usize>(0..=OF_THINGS))]
     rows: usize,
     /// Measure the peaks of the machine again; nothing else should be running
     #[arg(long)]
@@ -119,18 +120,6 @@ fn results(text: &str) -> anyhow::Result<Results> {
     let names: Vec<&str> = if Path::new(text).exists() { vec![text] } else { text.split(',').map(str::trim).collect() };
     ensure!(!names.contains(&""), "a file name is missing before or after a comma");
     Ok(Results(names.into_iter().map(PathBuf::from).collect()))
-}
-
-fn at_least_one(text: &str) -> anyhow::Result<usize> {
-    let number = text.parse()?;
-    ensure!(number > 0, "must be at least 1");
-    Ok(number)
-}
-
-fn side(text: &str) -> anyhow::Result<usize> {
-    let side = at_least_one(text)?;
-    ensure!(side.is_multiple_of(8), "must be a multiple of 8");
-    Ok(side)
 }
 
 fn by(text: &str) -> anyhow::Result<By> {

@@ -13,12 +13,15 @@ use crate::run::reproduction::{
     COSTS_FILE, Ended, Folders, Merge, PAGE_FILE, Plan, PlannedRun, Preview, REPORT_FILE, Report, Request, RunReport, Session,
     Shard, TABLES_FILE, Watcher, categories, result_files,
 };
-use crate::run::{EvaluationReport, LogEntry, MODEL_FILE, TestSet, parse_minutes, parse_steps};
+use crate::run::{EvaluationReport, LogEntry, MODEL_FILE, TestSet, parse_minutes};
 use crate::{Error, Result};
 use anyhow::bail;
+use clap::builder::StringValueParser;
 use indicatif::{HumanBytes, HumanDuration};
 
 use super::device::{DeviceOption, on_device};
+use super::lists::Trimmed;
+use super::numbers::{OF_THINGS, whole};
 use super::output::{INTERRUPTED, note, print, say, screen};
 use super::page;
 use super::reproduction_progress::ReproductionProgress;
@@ -43,20 +46,20 @@ pub struct Arguments {
     #[arg(long, value_name = "TOML")]
     config: Vec<PathBuf>,
     /// Categories, separated by commas [default: all]
-    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    #[arg(long, value_name = "A,B", value_delimiter = ',', value_parser = Trimmed(StringValueParser::new()))]
     category: Vec<String>,
     /// Number of seeds, from 0
-    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = whole::<u64>(1..=1000))]
     seeds: u64,
     /// Optimiser steps of each run; overrides the config
-    #[arg(long, value_name = "N", value_parser = parse_steps)]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>(1..=OF_THINGS))]
     steps: Option<u64>,
     /// Make part I of N of the runs, I from 1 to N
-    #[arg(long, value_name = "I/N")]
+    #[arg(long, value_name = "I/N", allow_hyphen_values = true)]
     shard: Option<Shard>,
     /// Choose the steps of each run so that all trainings together take this time. Not with --shard, because each shard would
     /// choose its own: add --dry-run to see the steps, and pass them to the shards as --steps
-    #[arg(long, value_name = "MINUTES", value_parser = parse_minutes, allow_negative_numbers = true, conflicts_with_all = ["steps", "shard"])]
+    #[arg(long, value_name = "MINUTES", value_parser = parse_minutes, allow_hyphen_values = true, conflicts_with_all = ["steps", "shard"])]
     budget: Option<Duration>,
     /// Print the plan and write nothing
     #[arg(long)]
@@ -94,7 +97,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let request = Request {
         data: data.clone(),
         configs: arguments.config.clone(),
-        categories: arguments.category.iter().map(|name| name.trim().to_owned()).collect(),
+        categories: arguments.category.clone(),
         seeds: arguments.seeds,
         steps: arguments.steps,
         shard: arguments.shard,

@@ -6,6 +6,7 @@ use crate::data::{read_size, stored_pixels};
 use crate::detect::{Detector, Tiling};
 use crate::ops::Backend;
 
+use super::numbers::multiple_of_8;
 use super::output::note;
 use crate::{Error, Result};
 
@@ -14,12 +15,19 @@ use crate::{Error, Result};
 pub struct TileOptions {
     /// See pictures that are larger than this in square tiles of PX pixels, a multiple of 8; 0 for no tiles [default: the
     /// model's]
-    #[arg(long, value_name = "PX")]
+    #[arg(long, value_name = "PX", value_parser = tile)]
     tile: Option<usize>,
     /// Pixels by which tiles overlap, a multiple of 8 [default: what the receptive field needs, so that no seam is possible, or a
     /// quarter of the tile if that is too small for it]
-    #[arg(long, value_name = "PX")]
+    #[arg(long, value_name = "PX", value_parser = multiple_of_8(0..=Tiling::LARGEST as u64))]
     overlap: Option<usize>,
+}
+
+/// The side of a tile, or 0.
+fn tile(text: &str) -> Result<usize> {
+    let (least, most) = (Tiling::SMALLEST, Tiling::LARGEST);
+    let side = multiple_of_8(0..=most as u64)(text).ok().filter(|&side| side == 0 || side >= least);
+    side.ok_or_else(|| Error::argument(format!("0 or a multiple of 8 from {least} to {most} is needed")))
 }
 
 impl TileOptions {
@@ -52,6 +60,8 @@ impl TileOptions {
                 "warning: the model's thresholds were set on pictures that were divided in another way, and may not fit these tiles; `evaluate \
                  --calibrate DIR` with these tiles sets an image threshold that does (`image_threshold` in metrics.json), for `detect --threshold`",
             );
+            let thresholds = detector.settings_mut().thresholds.as_mut();
+            thresholds.and_then(|own| own.calibration.as_mut()).iter_mut().for_each(|own| own.other_tiles = true);
         }
         Ok(())
     }

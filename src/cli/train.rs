@@ -12,13 +12,14 @@ use crate::{Error, Result};
 
 use crate::run::{
     Accepted, CONFIG_FILE, Config, Log, MODEL_FILE, Outcome, Start, TrainingJob, check_own_files, check_training_memory,
-    free_memory, parse_minutes, parse_steps, settings_of_checkpoint, steps_now,
+    config_for_training, free_memory, parse_minutes, settings_of_checkpoint, steps_now,
 };
 use anyhow::anyhow;
 
 use super::device::{DeviceOption, on_device};
 use super::dry_run;
 use super::images::TrainingFolder;
+use super::numbers::{OF_CONFIG, OF_THINGS, whole};
 use super::output::{note, say, sentence};
 use super::progress::TrainingProgress;
 use super::signals::{leave, on_interrupt};
@@ -45,17 +46,17 @@ pub struct Arguments {
     textures: Option<PathBuf>,
     /// Optimiser steps; overrides the config. With --resume and more steps than the run had, lengthens it: the learning rate then
     /// follows the schedule of all N steps from there on
-    #[arg(long, value_name = "N", value_parser = parse_steps)]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>(1..=OF_THINGS))]
     steps: Option<u64>,
     /// Choose the steps so that the training takes this time on this machine, by timing a few steps; a resumed run keeps its
     /// steps
-    #[arg(long, value_name = "MINUTES", value_parser = parse_minutes, allow_negative_numbers = true, conflicts_with = "steps")]
+    #[arg(long, value_name = "MINUTES", value_parser = parse_minutes, allow_hyphen_values = true, conflicts_with = "steps")]
     budget: Option<Duration>,
     /// Seed; overrides the config
-    #[arg(long)]
+    #[arg(long, value_parser = whole::<u64>(0..=OF_CONFIG))]
     seed: Option<u64>,
     /// Steps between validations on held-out images with drawn defects, which go into the log; overrides the config
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>(0..=OF_CONFIG))]
     validate_every: Option<u64>,
     /// Write a page with learning curves, training.html, into the output folder; it reloads itself while the training goes on. A
     /// page that is there is kept up to date without this
@@ -106,7 +107,7 @@ fn of_run(out: &Path, what: &str) -> Result<Config> {
 fn settings(arguments: &Arguments, layers: &[PathBuf]) -> Result<Config> {
     let mut config = match layers {
         [] if arguments.resume => of_run(&arguments.out, "all settings")?,
-        layers => Config::read_layers(layers, None)?,
+        layers => config_for_training(layers, arguments.textures.as_deref())?,
     };
     config.data.textures = arguments.textures.clone().or(config.data.textures);
     config.train.steps = arguments.steps.unwrap_or(config.train.steps);

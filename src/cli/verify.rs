@@ -11,12 +11,15 @@ use crate::theory::record::{Record, Worst, records, worst_of_seeds};
 use crate::theory::runner::{self, Outlook};
 use anyhow::{Context, anyhow};
 use clap::CommandFactory;
+use clap::builder::StringValueParser;
 use clap::error::ErrorKind;
 use sha2::{Digest, Sha256};
 
 use super::Arguments as Invocation;
 use super::device::cpu;
 use super::evidence;
+use super::lists::Trimmed;
+use super::numbers::whole;
 use super::output::{note, print, say_json, screen};
 use super::progress::ClaimProgress;
 use super::signals::{NOTHING_MORE, leave, on_interrupt};
@@ -25,10 +28,10 @@ use super::signals::{NOTHING_MORE, leave, on_interrupt};
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Claims, C1 to C16, separated by commas [default: all]
-    #[arg(long, value_name = "CLAIM,...", value_delimiter = ',')]
+    #[arg(long, value_name = "CLAIM,...", value_delimiter = ',', value_parser = Trimmed(StringValueParser::new()))]
     claim: Vec<String>,
     /// Seed, an integer from 0 to 9007199254740991
-    #[arg(long, default_value = "0", value_name = "S", value_parser = seed, allow_negative_numbers = true)]
+    #[arg(long, default_value = "0", value_name = "S", value_parser = whole::<u64>(0..=MAX_SEED))]
     seed: u64,
     /// All claims in at most a minute on two cores (the default)
     #[arg(long)]
@@ -48,13 +51,6 @@ pub struct Arguments {
     /// Print the contents of claims.json instead of a table
     #[arg(long)]
     json: bool,
-}
-
-fn seed(text: &str) -> anyhow::Result<u64> {
-    let seed: i128 = text.parse()?;
-    let seed = u64::try_from(seed).map_err(|_| anyhow!("the seed must be 0 to {MAX_SEED}, got {seed}"))?;
-    Setting::new(seed, Effort::Quick)?;
-    Ok(seed)
 }
 
 /// Where measurements are kept until all are made. They are used again only by this program file, with the same effort and

@@ -344,7 +344,7 @@ impl<B: Backend> Detector<B> {
             image,
             image_interval: Some(Interval::of_quantile(&scores, image_quantile)),
             pixel: quantile(&mut pixels, pixel_quantile)?,
-            calibration: images.map(|images| Calibration { images, source }),
+            calibration: images.map(|images| Calibration { images, source, other_tiles: false }),
         });
         Ok(())
     }

@@ -186,10 +186,10 @@ impl ThresholdReport {
 
 impl Calibration {
     /// The expected false-alarm rate at a quantile of these images; `None` if the network was or may have been trained on them,
-    /// or the score of a single image is relative to itself.
+    /// they were divided in another way, or the score of a single image is relative to itself.
     pub fn expected(&self, quantile: f64, is_relative: bool) -> Option<ExpectedRate> {
-        let is_unknown =
-            matches!(self.source, Source::Training | Source::TrainingFolder) || (is_relative && self.images.get() == 1);
+        let is_trained_on = matches!(self.source, Source::Training | Source::TrainingFolder);
+        let is_unknown = is_trained_on || self.other_tiles || (is_relative && self.images.get() == 1);
         (!is_unknown).then(|| ExpectedRate::new(self.images, quantile))
     }
 
@@ -207,6 +207,7 @@ impl Calibration {
             let why = match self.source {
                 Source::Training => "on which the network was trained",
                 Source::TrainingFolder => "on which the network may have been trained",
+                _ if self.other_tiles => "divided in another way",
                 _ => "to which the score is relative",
             };
             return vec![format!("The thresholds come from {self}, {why}, so the rate of false alarms to expect is unknown.")];
@@ -329,7 +330,7 @@ mod tests {
 
     #[test]
     fn too_few_images_are_said_to_be_too_few() {
-        let of = |images, source| Calibration { images: NonZeroU32::new(images).unwrap(), source };
+        let of = |images, source| Calibration { images: NonZeroU32::new(images).unwrap(), source, other_tiles: false };
         let words = |images, quantile| of(images, Source::HeldOut).sentences(quantile, false);
         let expected = "Expected false alarms: 4.5 to 9.1\u{a0}% (95\u{a0}%: 0.1 to 24\u{a0}%), from 21 held-out images.";
         let few = "The 99\u{a0}% quantile needs at least 100 images; with 21 held-out images it is close to the largest score.";
@@ -343,12 +344,16 @@ mod tests {
         let single = of(1, Source::HeldOut);
         assert!(single.expected(0.99, false).is_some() && single.expected(0.99, true).is_none());
         assert!(single.sentences(0.99, true)[0].starts_with("The thresholds come from 1 held-out image, to which the score"));
+        let elsewhere = Calibration { other_tiles: true, ..of(100, Source::HeldOut) };
+        let words = "The thresholds come from 100 held-out images, divided in another way, so the rate of false alarms to \
+                     expect is unknown.";
+        assert_eq!((elsewhere.sentences(0.99, false), elsewhere.expected(0.99, false)), (vec![words.to_owned()], None));
         assert!(trained.sentences(0.99, true)[0].starts_with("The thresholds come from 3 training images, on which"));
     }
 
     #[test]
     fn more_false_alarms_than_chance_explains_are_remarked_on() {
-        let own = Calibration { images: NonZeroU32::new(21).unwrap(), source: Source::HeldOut };
+        let own = Calibration { images: NonZeroU32::new(21).unwrap(), source: Source::HeldOut, other_tiles: false };
         let report = |count| {
             let false_alarms = ObservedRate::new(count, 20);
             ThresholdReport {

@@ -138,7 +138,8 @@ impl DetectionConfig {
     /// Checks ranges.
     ///
     /// # Errors
-    /// An even or huge window, too many repeats, a share that is not above 0 or is above 1, a quantile outside [0, 1].
+    /// An even or huge window, too many repeats, a huge tile or overlap, a share that is not above 0 or is above 1, a quantile
+    /// outside [0, 1].
     pub fn validate(&self) -> Result<()> {
         self.smoothing().validate("detection")?;
         if let Some(own) = self.score_smoothing {
@@ -146,6 +147,16 @@ impl DetectionConfig {
         }
         if !is_share(self.top_share) {
             return Err(Error::config("detection.top_share", format!("must be above 0 and at most 1, got {}", self.top_share)));
+        }
+        let (least, most) = (Tiling::SMALLEST, Tiling::LARGEST);
+        if let Some(tile) = self.tile.filter(|tile| *tile > most) {
+            return Err(Error::config(
+                "detection.tile",
+                format!("must be 0 or a multiple of 8 from {least} to {most}, got {tile}"),
+            ));
+        }
+        if let Some(overlap) = self.overlap.filter(|overlap| *overlap > most) {
+            return Err(Error::config("detection.overlap", format!("must be a multiple of 8 from 0 to {most}, got {overlap}")));
         }
         for (key, value) in [("image_quantile", self.image_quantile), ("pixel_quantile", self.pixel_quantile)] {
             if !(0.0..=1.0).contains(&value) {
@@ -210,6 +221,9 @@ pub struct Calibration {
     pub images: NonZeroU32,
     /// Where they come from.
     pub source: Source,
+    /// Whether the thresholds are used on pictures that are divided in another way than these images were.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub other_tiles: bool,
 }
 
 /// Where the images that set the thresholds come from.
@@ -428,7 +442,7 @@ mod tests {
             let thresholds = Some(Thresholds { image: 1.5, image_interval: None, pixel: 0.25, calibration });
             Settings { thresholds, ..Settings::default() }
         };
-        let settings = with(Some(Calibration { images: NonZeroU32::MIN, source: Source::HeldOut }));
+        let settings = with(Some(Calibration { images: NonZeroU32::MIN, source: Source::HeldOut, other_tiles: false }));
         let json = settings.to_json().unwrap();
         assert_eq!(read(&json).unwrap(), settings);
         // Files of an earlier version have no calibration.

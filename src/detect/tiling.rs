@@ -6,8 +6,6 @@ use super::residual::Residual;
 use crate::error::{Error, Result};
 use crate::model::{Architecture, ReceptiveField};
 
-/// The smallest tile, in pixels: less is hardly more than its border.
-const SMALLEST: usize = 32;
 /// The largest share of a tile that the overlap takes unasked. With more, most of the work would be done several times.
 const MOST: f64 = 0.75;
 /// The share of a tile that it overlaps its neighbour by if it is too small for the receptive field.
@@ -39,6 +37,11 @@ struct Field {
 }
 
 impl Tiling {
+    /// The smallest side of a tile, in pixels: less is hardly more than its border.
+    pub const SMALLEST: usize = 32;
+    /// The largest side of a tile, far above that of any picture.
+    pub const LARGEST: usize = u32::MAX as usize - 7;
+
     /// Tiles of this side for a network whose output is compared by `residual`. Without `overlap`, neighbours overlap by the
     /// receptive field, or by a quarter of the tile if that is more than three quarters of it.
     ///
@@ -130,7 +133,7 @@ impl Field {
 
     /// A tile must not have fewer scales than the picture, and not be hardly more than its border.
     fn least_tile(&self) -> usize {
-        SMALLEST.max(8 * self.block)
+        Tiling::SMALLEST.max(8 * self.block)
     }
 
     fn overlap(&self) -> usize {

@@ -7,7 +7,7 @@ use crate::shape::Shape;
 pub const DILATIONS: [usize; 6] = [1, 2, 4, 8, 16, 32];
 
 /// Maximum base width and hidden layer width: far more than needed, but small enough that shapes cannot overflow.
-const MAX_WIDTH: usize = 4096;
+pub const MAX_WIDTH: usize = 4096;
 
 /// The kind and size of a network.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -17,7 +17,7 @@ mod receptive_field;
 mod safetensors_file;
 mod weights;
 
-pub use architecture::{Architecture, DILATIONS};
+pub use architecture::{Architecture, DILATIONS, MAX_WIDTH};
 pub use autoencoder::Autoencoder;
 pub use forward::Forward;
 pub use graph::{Graph, Node, Role};

@@ -52,6 +52,6 @@ pub use precision::bf16_speedup;
 pub use quantiles::Quantiles;
 pub use rows::{Bound, Measure, Rates, Row};
 pub use session::{Profile, Steps, profile};
-pub use settings::{Settings, Task};
+pub use settings::{MAX_STEPS, Settings, Task};
 pub use span::{KernelSpan, Span};
 pub use trace::trace;

@@ -2,8 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// Every call of every step is kept in memory, so their number has a limit.
-const MAX_STEPS: usize = 100_000;
+/// Largest number of steps, and of those for warming up. Every call of every step is kept in memory, so their number has a limit.
+pub const MAX_STEPS: usize = 100_000;
 
 /// What one step does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -48,7 +48,7 @@ fn frame(points: &[(f64, f64)]) -> Option<Frame<'static>> {
         x: Axis::linear(first, last.max(first + MIN_STEPS), ACROSS),
         y: Axis::log(low, high, UP),
         x_title: "step",
-        y_title: "training loss",
+        y_title: "loss",
     })
 }
 

@@ -400,7 +400,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_threshold_of_the_model_is_reported_with_expected_and_counted_rates() {
-        let calibration = Calibration { images: NonZeroU32::new(9).unwrap(), source: Source::HeldOut };
+        let calibration = Calibration { images: NonZeroU32::new(9).unwrap(), source: Source::HeldOut, other_tiles: false };
         let settings = |calibration| Settings {
             detection: DetectionConfig { score: Score::Max, image_quantile: 1.0, ..DetectionConfig::default() },
             thresholds: Some(Thresholds { image: 1.0, image_interval: None, pixel: 0.5, calibration }),

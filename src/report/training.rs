@@ -155,7 +155,7 @@ impl TrainingPage<'_> {
         }
         let losses = &history.losses[history.losses.len().saturating_sub(OF_CARD)..];
         let mean = losses.iter().map(|point| point.1).sum::<f64>() / losses.len() as f64;
-        cards.push(card("Training loss", &readable(mean, 3), &format!("Mean of the last {} steps.", losses.len())));
+        cards.push(card("Mean loss", &readable(mean, 3), &format!("Of the last {} steps.", losses.len())));
         cards.push(self.speed());
         if let Some(ValidationEntry { step, validation }) = history.validations.last() {
             let note = format!("Synthetic defects on held-out images, after step {}.", readable(*step as f64, 10));

@@ -48,9 +48,12 @@ pub fn steps_within(budget: Duration, step_times: &[Duration]) -> Result<u64> {
     let together: f64 = step_times.iter().map(Duration::as_secs_f64).sum();
     let steps = (budget.as_secs_f64() / together).floor();
     if step_times.is_empty() || steps < 1.0 {
-        let runs = step_times.len();
-        let reason = format!("one step of all trainings, {runs}, takes {together:.2} s; a budget of {budget:?} is too small");
-        return Err(Error::argument(reason));
+        let step = match step_times.len() {
+            1 => "one step of the training takes".to_owned(),
+            runs => format!("one step of each of the {runs} trainings takes, in all,"),
+        };
+        let time = Duration::try_from_secs_f64(together).unwrap_or(Duration::MAX);
+        return Err(Error::argument(format!("{step} {time:.2?}; a budget of {budget:?} is too small")));
     }
     Ok(steps.min(MAX_STEPS) as u64)
 }
@@ -68,14 +71,6 @@ pub fn parse_minutes(text: &str) -> Result<Duration> {
     duration.ok_or_else(|| Error::argument(format!("a number of minutes above 0 and at most {MAX_MINUTES} is needed")))
 }
 
-/// A number of optimiser steps as an option. Whether it is in the range of `train.steps` is checked with the config.
-///
-/// # Errors
-/// Text that is no whole number, or a number that is far too large.
-pub fn parse_steps(text: &str) -> Result<u64> {
-    text.parse().map_err(|_| Error::argument(format!("a whole number from 1 to {MAX_STEPS} is needed")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,7 +82,9 @@ mod tests {
         assert_eq!(steps_within(seconds(60), &[seconds(7)]).unwrap(), 8);
         assert_eq!(steps_within(Duration::MAX, &[Duration::from_nanos(1)]).unwrap(), u64::from(u32::MAX));
         let error = steps_within(seconds(6), &[seconds(3), seconds(4)]).unwrap_err().to_string();
-        assert_eq!(error, "one step of all trainings, 2, takes 7.00 s; a budget of 6s is too small");
+        assert_eq!(error, "one step of each of the 2 trainings takes, in all, 7.00s; a budget of 6s is too small");
+        let error = steps_within(Duration::from_nanos(60), &[Duration::from_micros(3250)]).unwrap_err().to_string();
+        assert_eq!(error, "one step of the training takes 3.25ms; a budget of 60ns is too small");
         assert!(steps_within(seconds(6), &[]).is_err());
     }
 

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::broken_text::mistake;
 use super::config_text::{Fault, Misfit, QUOTED, first_misfit, in_line, line_of};
 use super::keys;
 use super::large_numbers::too_large;
-use super::wrong_values::in_plain_words;
+use super::wrong_values::{among_words, in_plain_words};
 use crate::data::corruption::CorruptionConfig;
 use crate::data::{AugmentConfig, Fit, Preparation};
 use crate::detect::DetectionConfig;
@@ -124,13 +125,14 @@ impl Config {
             keys::merge(&mut merged, text.parse().map_err(|error| bad_toml(text, &error).in_file(path))?);
         }
         let text = toml::to_string(&merged).map_err(|error| Error::format(error.to_string()))?;
-        let in_last = |error: Error| match layers.last() {
-            Some((path, _)) => error.in_file(path),
-            None => error,
+        // The lines of the merged text are in no file.
+        let in_last = |error: Error| match (error, layers.last()) {
+            (Error::Config { key, reason, .. }, Some((path, _))) => Error::Config { line: None, key, reason }.in_file(path),
+            (error, Some((path, _))) => error.in_file(path),
+            (error, None) => error,
         };
         let (own, notice) = Self::read_keys(&text).map_err(in_last)?;
         notice.iter().for_each(|notice| log::warn!("{notice}"));
-        // The lines of the merged text are in no file.
         own.validate().map_err(in_last)?;
         Ok(own)
     }
@@ -189,7 +191,7 @@ impl Config {
 
     /// The same without a check of ranges.
     fn read_keys(text: &str) -> Result<(Self, Option<String>)> {
-        match first_misfit(text) {
+        match first_misfit(text, &keys::known()) {
             Some(misfit) => Err(refused(text, &misfit)),
             None => Self::read_known(text),
         }
@@ -198,7 +200,7 @@ impl Config {
     /// The same from a text without values that no key can have.
     fn read_known(text: &str) -> Result<(Self, Option<String>)> {
         let invalid = |error: toml::de::Error| bad_toml(text, &error);
-        let notice = keys::check_old_keys(&text.parse().map_err(invalid)?)?;
+        let notice = keys::check_old_keys(&text.parse().map_err(invalid)?).map_err(|error| with_line(text, error))?;
         let mut unknown = Vec::new();
         let deserializer = toml::Deserializer::parse(text).map_err(invalid)?;
         let own: Self = serde_ignored::deserialize(deserializer, |path| unknown.push(path.to_string())).map_err(invalid)?;
@@ -300,11 +302,13 @@ impl Config {
 
 /// A sentence that quotes the wrong line and gives the reason.
 fn bad_toml(text: &str, error: &toml::de::Error) -> Error {
-    let reason = in_plain_words(error.message());
-    let Some(before) = error.span().and_then(|span| text.get(..span.start)) else {
-        return Error::format(reason);
+    let message = error.message();
+    let Some(span) = error.span().filter(|span| text.get(span.clone()).is_some()) else {
+        return Error::format(in_plain_words(message).unwrap_or_else(|| message.to_owned()));
     };
-    in_line(text, before.len(), &reason)
+    let reason = in_plain_words(message).unwrap_or_else(|| mistake(text, &span, message));
+    let word = |other: &str| Config::read_known(other).map(drop);
+    among_words(message, text, span.clone(), word).unwrap_or_else(|| in_line(text, span.start, &reason))
 }
 
 /// The error of a config value, or of a key that does not exist, with the line in which it is. A key may be there by its old name.
@@ -319,12 +323,14 @@ fn with_line(text: &str, error: Error) -> Error {
 }
 
 /// Why a value that no key can have is refused.
-fn refused(text: &str, Misfit { key, span, fault }: &Misfit) -> Error {
+fn refused(text: &str, misfit: &Misfit) -> Error {
+    let Misfit { key, span, fault } = misfit;
+    let here = |reason: &str| in_line(text, span.start, reason);
     match fault {
-        Fault::ListOfTables => {
-            in_line(text, span.start, &format!("one table is needed here, not a list of tables; write [{key}]"))
-        }
-        Fault::LargeNumber => too_large(text, span, |other| {
+        Fault::ListOfTables => here(&format!("one table is needed here, not a list of tables; write [{key}]")),
+        Fault::Table => here(&format!("`{key}` takes a value, and no table of keys")),
+        Fault::Date => here("must be a table of keys, got a date"),
+        Fault::LargeNumber => too_large(text, misfit, |other| {
             let (own, _) = Config::read_known(other)?;
             own.validate().map_err(|error| with_line(other, error))
         }),

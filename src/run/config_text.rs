@@ -27,38 +27,75 @@ pub(super) enum Fault {
     LargeNumber,
     /// A list of tables, as `[[train]]` begins one.
     ListOfTables,
+    /// A table in place of a value, as `[train.steps]` begins one.
+    Table,
+    /// A date in place of a table.
+    Date,
 }
 
-/// The first value in the text that no key can have; none if there is none, or if the text is no TOML.
-pub(super) fn first_misfit(text: &str) -> Option<Misfit> {
-    let table = DeTable::parse(text).ok()?;
-    let mut found = Vec::new();
-    collect("", table.get_ref(), &mut found);
-    found.into_iter().min_by_key(|misfit| misfit.span.start)
-}
+/// The dotted paths of all sections and keys of a config.
+pub(super) struct Known(pub Vec<String>);
 
-fn collect(prefix: &str, table: &DeTable<'_>, found: &mut Vec<Misfit>) {
-    for (name, value) in table {
-        look_at(&format!("{prefix}{}", name.get_ref()), name.span(), value, found);
+impl Known {
+    /// Whether this is a section, which has keys and no value.
+    pub fn is_section(&self, key: &str) -> bool {
+        self.0.iter().any(|own| own.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')))
+    }
+
+    /// Whether this is a key with a value.
+    pub fn is_value(&self, key: &str) -> bool {
+        self.0.iter().any(|own| own == key) && !self.is_section(key)
     }
 }
 
-fn look_at(key: &str, name: Range<usize>, value: &Spanned<DeValue<'_>>, found: &mut Vec<Misfit>) {
-    let mut add = |span, fault| found.push(Misfit { key: key.to_owned(), span, fault });
-    match value.get_ref() {
-        DeValue::Table(inner) => collect(&format!("{key}."), inner, found),
-        DeValue::Array(list) if list.iter().any(|one| one.get_ref().is_table()) => add(name, Fault::ListOfTables),
-        DeValue::Array(list) => list.iter().for_each(|one| look_at(key, name.clone(), one, found)),
-        DeValue::Integer(own) if i64::from_str_radix(own.as_str(), own.radix()).is_err() => add(value.span(), Fault::LargeNumber),
-        _ => {}
+/// The values that no key can have.
+struct Misfits<'a> {
+    known: &'a Known,
+    found: Vec<Misfit>,
+}
+
+/// The first value in the text that no key can have, of those that are known; none if there is none, or if the text is no TOML.
+pub(super) fn first_misfit(text: &str, known: &Known) -> Option<Misfit> {
+    let table = DeTable::parse(text).ok()?;
+    let mut misfits = Misfits { known, found: Vec::new() };
+    misfits.collect("", table.get_ref());
+    misfits.found.into_iter().min_by_key(|misfit| misfit.span.start)
+}
+
+impl Misfits<'_> {
+    fn collect(&mut self, prefix: &str, table: &DeTable<'_>) {
+        for (name, value) in table {
+            self.look_at(&format!("{prefix}{}", name.get_ref()), name.span(), value);
+        }
+    }
+
+    fn look_at(&mut self, key: &str, name: Range<usize>, value: &Spanned<DeValue<'_>>) {
+        let mut add = |span, fault| self.found.push(Misfit { key: key.to_owned(), span, fault });
+        match value.get_ref() {
+            DeValue::Table(_) if self.known.is_value(key) => add(name, Fault::Table),
+            DeValue::Table(inner) => self.collect(&format!("{key}."), inner),
+            DeValue::Array(list) if list.iter().any(|one| one.get_ref().is_table()) => {
+                add(name, if self.known.is_value(key) { Fault::Table } else { Fault::ListOfTables });
+            }
+            DeValue::Array(list) => list.iter().for_each(|one| self.look_at(key, name.clone(), one)),
+            DeValue::Datetime(_) if self.known.is_section(key) => add(value.span(), Fault::Date),
+            DeValue::Integer(own) if i64::from_str_radix(own.as_str(), own.radix()).is_err() => {
+                add(value.span(), Fault::LargeNumber);
+            }
+            _ => {}
+        }
     }
 }
 
 /// The line, from 1, in which a dotted key is set or its section begins; none if the text does not have it.
 pub(super) fn line_of(text: &str, key: &str) -> Option<usize> {
     let table = DeTable::parse(text).ok()?;
-    let before = text.get(..start_of(table.get_ref(), key)?)?;
-    Some(before.matches('\n').count() + 1)
+    start_of(table.get_ref(), key).map(|start| line_at(text, start))
+}
+
+/// The line, from 1, of a byte.
+pub(super) fn line_at(text: &str, at: usize) -> usize {
+    text.get(..at).unwrap_or_default().matches('\n').count() + 1
 }
 
 fn start_of(table: &DeTable<'_>, key: &str) -> Option<usize> {
@@ -72,7 +109,7 @@ fn start_of(table: &DeTable<'_>, key: &str) -> Option<usize> {
 
 /// A sentence that quotes the line of this byte of a config and gives the reason.
 pub(super) fn in_line(text: &str, at: usize, reason: &str) -> Error {
-    let number = text.get(..at).unwrap_or_default().matches('\n').count();
+    let number = line_at(text, at) - 1;
     let is_table = |line: &&str| line.starts_with('[');
     let mut lines = text.lines().map(str::trim).take(number + 1);
     let table = lines.by_ref().take(number).filter(is_table).last();
@@ -99,12 +136,18 @@ mod tests {
 
     #[test]
     fn the_first_value_that_no_key_can_have_is_found() {
-        let found = |text: &str| first_misfit(text).map(|own| (own.key, text[own.span].to_owned(), own.fault));
+        let known = Known(["train.steps", "train", "data.fit", "data"].map(str::to_owned).into());
+        let found = |text: &str| first_misfit(text, &known).map(|own| (own.key, text[own.span].to_owned(), own.fault));
         let large = |key: &str, text: &str| Some((key.to_owned(), text.to_owned(), Fault::LargeNumber));
         assert_eq!(found("z = 9223372036854775808\na = 99999999999999999999"), large("z", "9223372036854775808"));
         assert_eq!(found("[a]\nb = [1, -0, 0xFFFF_FFFF_FFFF_FFFF]"), large("a.b", "0xFFFF_FFFF_FFFF_FFFF"));
         assert_eq!(found("a = [[1], [99999999999999999999]]"), large("a", "99999999999999999999"));
         assert_eq!(found("[a]\n[[a.b]]\nc = 1").unwrap().2, Fault::ListOfTables);
+        for (text, fault) in [("train.steps.a = 1", Fault::Table), ("[[data.fit]]", Fault::Table), ("data = 12:00", Fault::Date)]
+        {
+            assert_eq!(found(text).unwrap().2, fault, "{text}");
+        }
+        assert_eq!(found("a = 12:00\nb = {}"), None);
         assert_eq!(found("a = 9223372036854775807\nb = -9223372036854775808\nc = 1e400\nd = [{}"), None);
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::{Table, Value};
 
 use super::config::Config;
+use super::config_text::Known;
 use crate::error::{Error, Result};
 
 /// Renamed keys: (old, new). A serde alias in the config's types reads the old one.
@@ -186,11 +187,17 @@ pub(super) fn leaves(prefix: &str, table: &Table, found: &mut BTreeMap<String, S
     }
 }
 
+/// The dotted paths of all sections and keys, also by their old names.
+pub(super) fn known() -> Known {
+    let mut known: Vec<String> = WITHOUT_DEFAULT.map(str::to_owned).into();
+    collect("", &Table::try_from(Config::default()).unwrap_or_default(), &mut known);
+    known.extend(RENAMED.map(|(old, _)| old.to_owned()));
+    Known(known)
+}
+
 /// The key that `unknown` probably means: one or two letters different, or the same name in another section.
 pub(super) fn suggestion(unknown: &str) -> Option<String> {
-    let mut known: Vec<String> = WITHOUT_DEFAULT.map(str::to_owned).into();
-    collect("", &Table::try_from(Config::default()).ok()?, &mut known);
-    known.extend(RENAMED.map(|(old, _)| old.to_owned()));
+    let Known(known) = known();
     let name = split(unknown).1;
     let distance = |key: &String| strsim::damerau_levenshtein(unknown, key);
     let is_close = |key: &String| split(key).1 == name || distance(key) <= 1 + name.len() / 6;

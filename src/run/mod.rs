@@ -1,5 +1,6 @@
 //! One experiment from config to metrics: what the commands `train`, `evaluate` and `demo` do, as a library.
 
+mod broken_text;
 mod budget;
 mod calibration;
 mod comparison;
@@ -29,7 +30,7 @@ mod validation;
 mod wrong_values;
 
 pub use crate::model::MODEL_FILE;
-pub use budget::{parse_minutes, parse_steps, steps_within, time_step};
+pub use budget::{parse_minutes, steps_within, time_step};
 pub use calibration::CalibrationImages;
 pub use comparison::{ComparedRun, RunResults, ScoredImage, differing_keys};
 pub use config::{Config, DEFAULT_CONFIG, DataConfig, OutputConfig};
@@ -51,7 +52,7 @@ pub use resume::{Accepted, Start, has_checkpoint, settings_of_checkpoint, steps_
 pub use test_set::{ImageCounts, TestSet};
 pub use training::{Outcome, TrainingJob};
 pub use training_images::{TrainingImages, load_training_set};
-pub use training_set::load_textures;
+pub use training_set::{config_for_training, load_textures};
 pub use validation::{VALIDATION_SEED, ValidationReport, check_held_out, validate_detector};
 
 /// File name of the complete config that a run writes.

@@ -419,7 +419,7 @@ impl TrainingJob {
     pub fn calibration(&self) -> Option<Calibration> {
         let source = source_of_held_out(&self.set, &self.held_out);
         let images = u32::try_from(self.held_out.len()).ok().and_then(NonZeroU32::new)?;
-        Some(Calibration { images, source })
+        Some(Calibration { images, source, other_tiles: false })
     }
 
     /// Whether image scores are relative to these images.

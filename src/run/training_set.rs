@@ -1,12 +1,16 @@
 //! What a network is trained on: prepared images, those held out of them, and textures.
 
+use std::path::{Path, PathBuf};
+
 use ndarray::{Array3, Axis};
 use rayon::prelude::*;
 
 use super::config::Config;
+use super::config_text::line_of;
 use super::held_out::held_out_of;
 use crate::data::texture::Family;
 use crate::data::{Image, Preparation, TrainingSet, list_images, read_image_with};
+use crate::disk::bounded;
 use crate::error::{Error, Result};
 use crate::rng::{Purpose, Stream};
 use crate::shape::in_pixels;
@@ -80,13 +84,41 @@ pub fn load_textures(config: &Config, size: usize, is_grey: bool) -> Result<Vec<
     Ok(textures)
 }
 
+/// As [`Config::read_layers`], for a training: the texture folder has images.
+///
+/// # Errors
+/// As [`Config::read_layers`]; a texture folder that cannot be used, with the file and the line that name it.
+pub fn config_for_training(paths: &[PathBuf], textures: Option<&Path>) -> Result<Config> {
+    let config = Config::read_layers(paths, textures)?;
+    let named = config.data.textures.as_deref().filter(|_| textures.is_none());
+    named.map_or(Ok(()), |folder| texture_files(folder).map(drop)).map_err(|error| with_place(paths, error))?;
+    Ok(config)
+}
+
+/// The error of a config value with the last of these files that sets the key.
+fn with_place(paths: &[PathBuf], error: Error) -> Error {
+    let Error::Config { key, reason, .. } = &error else { return error };
+    let found = paths.iter().rev().find_map(|path| Some((path, line_of(&bounded::read_text(path, bounded::CONFIG).ok()?, key)?)));
+    match found {
+        Some((path, line)) => Error::Config { line: Some(line), key: key.clone(), reason: reason.clone() }.in_file(path),
+        None => error,
+    }
+}
+
+/// The images in a folder of textures.
+///
+/// # Errors
+/// As [`list_images`], about the key.
+fn texture_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    list_images(folder).map_err(|error| {
+        let place = if folder.is_relative() { "; the path starts at the working directory" } else { "" };
+        Error::config("data.textures", format!("{error}{place}"))
+    })
+}
+
 fn coloured_textures(config: &Config, size: usize) -> Result<Vec<Image>> {
     if let Some(folder) = &config.data.textures {
-        let images = list_images(folder).map_err(|error| {
-            let place = if folder.is_relative() { "; the path starts at the working directory" } else { "" };
-            Error::config("data.textures", format!("{error}{place}"))
-        })?;
-        return each(&images, |path| read_image_with(path, config.data.white_level));
+        return each(&texture_files(folder)?, |path| read_image_with(path, config.data.white_level));
     }
     let kinds: Vec<_> =
         (0..).zip(Family::ALL).flat_map(|kind| (0..GENERATED_PER_FAMILY).map(move |index| (kind, index))).collect();

@@ -1,5 +1,9 @@
 //! What the library that reads configs says of a value of the wrong kind, without its names of Rust's types.
 
+use std::ops::Range;
+
+use crate::error::{Error, Result};
+
 /// How it begins a sentence about a value of another type, outside its type, or about a word that is not one of a few.
 const STARTS: [&str; 3] = ["invalid type: ", "invalid value: ", "unknown variant "];
 
@@ -12,18 +16,35 @@ const LENGTH: &str = "invalid length ";
 /// What it says where one of a few words is wanted and something else is there.
 const NO_WORD: &str = "wanted string or table";
 
-/// `must be a number, got "fast"`, from `invalid type: string "fast", expected f64`; other messages as they are.
-pub(super) fn in_plain_words(message: &str) -> String {
+/// How it says that a table lacks a key without a default.
+const MISSING: &str = "missing field ";
+
+/// `must be a number, got "fast"`, from `invalid type: string "fast", expected f64`; none of a message that is not about a value.
+pub(super) fn in_plain_words(message: &str) -> Option<String> {
     if let Some((length, wanted)) = message.strip_prefix(LENGTH).and_then(|rest| rest.split_once(", expected ")) {
-        return format!("must be {}, got a list of length {length}", kind(wanted));
+        return Some(format!("must be {}, got a list of length {length}", kind(wanted)));
+    }
+    if let Some(name) = message.strip_prefix(MISSING) {
+        return Some(format!("{name} is missing"));
     }
     // The last one, because the value may hold such words, too.
     let parts = message.rsplit_once(", expected ");
     let parts = parts.and_then(|(start, wanted)| Some((STARTS.iter().find_map(|words| start.strip_prefix(words))?, wanted)));
     match parts {
-        Some((found, wanted)) => format!("must be {}, got {}", kind(wanted), value(found)),
-        None if message == NO_WORD => format!("must be {}", kind("a string")),
-        None => message.to_owned(),
+        Some((found, wanted)) => Some(format!("must be {}, got {}", kind(wanted), value(found))),
+        None => (message == NO_WORD).then(|| format!("must be {}", kind("a string"))),
+    }
+}
+
+/// What is said of a value where one of a few words is wanted: those words, which `read` names for a text with another word at its
+/// place. None if the message is about something else.
+pub(super) fn among_words(message: &str, text: &str, span: Range<usize>, read: impl Fn(&str) -> Result<()>) -> Option<Error> {
+    let found = text.get(span.clone()).filter(|_| message == NO_WORD)?;
+    let mut changed = text.to_owned();
+    changed.replace_range(span, "'?'");
+    match read(&changed).err()? {
+        Error::Format(words) => Some(Error::format(words.replace("'?'", found).replace("`?`", found))),
+        _ => None,
     }
 }
 
@@ -50,7 +71,8 @@ fn kind(wanted: &str) -> &str {
 fn value(found: &str) -> &str {
     match found {
         "sequence" => "a list",
-        "map" => "a table or a date",
+        // Tables are refused before.
+        "map" => "a date",
         own => KINDS.iter().find_map(|kind| own.strip_prefix(kind)).map_or(own, |value| value.trim_matches('`')),
     }
 }
@@ -61,9 +83,9 @@ mod tests {
     use super::*;
 
     /// Words that nobody needs to know who writes a config.
-    const OF_PROGRAMMERS: [&str; 16] = [
+    const OF_PROGRAMMERS: [&str; 23] = [
         "i128", "u128", "u8", "u32", "u64", "usize", "f32", "f64", "i64", "struct", "enum", "variant", "sequence", "boolean",
-        "string", "invalid",
+        "string", "invalid", "expected", "wanted", "map", "field", "element", "elements", "private",
     ];
 
     #[test]
@@ -79,11 +101,12 @@ mod tests {
             ("invalid type: sequence, expected struct DataConfig", "must be a table of keys, got a list"),
             ("wanted string or table", "must be text in quotes"),
             ("invalid length 0, expected struct Smoothing with 2 elements", "must be a table of keys, got a list of length 0"),
-            ("unclosed table, expected `]`", "unclosed table, expected `]`"),
-            ("duplicate key", "duplicate key"),
+            ("invalid type: map, expected u64", "must be a whole number, zero or more, got a date"),
+            ("missing field `repeats`", "`repeats` is missing"),
         ] {
-            assert_eq!(in_plain_words(message), words);
+            assert_eq!(in_plain_words(message).as_deref(), Some(words));
         }
+        assert_eq!([in_plain_words("unclosed table, expected `]`"), in_plain_words("duplicate key")], [None, None]);
     }
 
     #[test]
@@ -97,7 +120,10 @@ mod tests {
         for key in keys {
             let long = "9".repeat(40);
             let numbers = ["1.5", "-1", "70000", "10000000000000000000", "99999999999999999999", &long, "-1e400"];
-            for value in ["true", "'x'", "[]", "['x']", "{}", "{ a = 1 }", "1979-05-27"].into_iter().chain(numbers) {
+            for value in ["true", "'x'", "[]", "['x']", "[{ a = 1 }]", "{}", "{ a = 1 }", "1979-05-27", "[1979-05-27]", "3"]
+                .into_iter()
+                .chain(numbers)
+            {
                 let Err(error) = Config::parse(&format!("{key} = {value}")) else { continue };
                 let text = error.to_string();
                 let words: Vec<&str> = text.split(|c: char| !c.is_ascii_alphanumeric()).collect();

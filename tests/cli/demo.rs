@@ -22,7 +22,7 @@ fn a_short_demo_writes_all_files_and_never_overwrites_them() {
             "demo --out demo --steps 3",
             "already holds a demo; choose another folder with --out, or pass --overwrite to replace it",
         ),
-        ("demo --out demo --steps 0 --overwrite", "train.steps"),
+        ("demo --out demo --steps 0 --overwrite", "'0' for '--steps <STEPS>': a whole number from 1 to 4294967295"),
         ("demo --out demo --seed 99999999999999999999", "seed"),
     ] {
         let before = tree(&scratch.path("demo"));

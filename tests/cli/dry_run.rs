@@ -1,6 +1,6 @@
 //! `train --dry-run`: everything that is known before a training, and no training.
 
-use crate::fixture::Scratch;
+use crate::fixture::{CONFIG, Scratch};
 
 #[test]
 fn a_dry_run_tells_what_the_training_would_be_and_draws_its_first_batch() {
@@ -34,7 +34,8 @@ fn a_dry_run_refuses_what_the_training_would_refuse() {
     let scratch = Scratch::new();
     let dry = |options: &str| scratch.refuses(&format!("train --config c.toml --data cloth {options} --dry-run"));
     assert!(dry("--out run").contains("already holds a run"));
-    assert!(dry("--out new --steps 0").contains("`train.steps`"));
+    scratch.write("none.toml", CONFIG.replace("steps = 4", "steps = 0"));
+    assert!(dry("--out new --config none.toml").contains("`train.steps`"));
     scratch.write("mine/first_batch.png", "mine");
     assert!(dry("--out mine").contains("first_batch.png: is there already"));
     assert_eq!(scratch.read("mine/first_batch.png"), b"mine");

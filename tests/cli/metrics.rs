@@ -38,7 +38,7 @@ fn maps_of_the_model_give_the_metrics_of_the_model() {
     assert_eq!(serde_json::from_str::<Value>(&all).unwrap()["image_auroc"], theirs["image_auroc_sum"]);
     for value in ["0", "2", "NaN", "much"] {
         let error = scratch.misused(&format!("metrics --maps maps --data cloth --top-share {value}"));
-        assert!(error.contains("the top share must be a number above 0 and at most 1"), "{error}");
+        assert!(error.contains("a number above 0 and at most 1 is needed"), "{error}");
     }
     // Found before the images are decoded.
     scratch.write("cloth/ground_truth/good/000.png", scratch.read("cloth/ground_truth/hole/000_mask.png"));

@@ -363,7 +363,7 @@ fn usage_errors_name_the_argument() {
     let scratch = Scratch::new();
     for (options, reason) in [
         ("--phase sleep", "must be train or infer"),
-        ("--threads 0", "0 is not in 1..=1024"),
+        ("--threads 0", "a whole number from 1 to 1024 is needed"),
         ("--diff a.json", "2 values required"),
         ("--diff a.json b.json --trace t.json", "cannot be used with"),
         ("--diff a.json b.json --csv t.csv", "cannot be used with"),
@@ -373,18 +373,17 @@ fn usage_errors_name_the_argument() {
         ("--diff a.json, b.json", "a file name is missing before or after a comma"),
         ("--from a.json --steps 3", "cannot be used with"),
         ("--from a.json --json b.json", "cannot be used with"),
-        ("--size 17", "'17' for '--size <PX>': must be a multiple of 8"),
-        ("--size 0", "'0' for '--size <PX>': must be at least 1"),
-        ("--width 0", "'0' for '--width <W>': must be at least 1"),
-        ("--batch 0", "'--batch <B>': must be at least 1"),
-        ("--steps 0", "'--steps <N>': must be at least 1"),
-        ("--model 3", "3 is not in 1..=2"),
+        ("--size 17", "'17' for '--size <PX>': a multiple of 8 from 8 to 8192 is needed"),
+        ("--size 0", "'0' for '--size <PX>': a multiple of 8 from 8 to 8192 is needed"),
+        ("--width 0", "'0' for '--width <W>': a whole number from 1 to 4096 is needed"),
+        ("--batch 0", "'--batch <B>': a whole number from 1 to 65535 is needed"),
+        ("--steps 0", "'--steps <N>': a whole number from 1 to 100000 is needed"),
+        ("--warmup 1000000", "'--warmup <N>': a whole number from 0 to 100000 is needed"),
+        ("--model 3", "a whole number from 1 to 2 is needed"),
     ] {
         let message = scratch.misused(&format!("profile {options}"));
         assert!(message.contains(reason), "{options}: {message}");
     }
-    let sentence = scratch.refuses("profile --device cpu --warmup 1000000");
-    assert_eq!(sentence, "profile: warmup must be at most 100000, got 1000000");
 }
 
 #[test]

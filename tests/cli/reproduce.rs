@@ -352,7 +352,7 @@ fn a_budget_chooses_the_steps_once() {
     let text = scratch.refuses(&format!("{REPRODUCE} --out all --budget 7"));
     assert!(text.contains("budget is 0.005 minutes there and 7 minutes now"), "{text}");
     let text = scratch.run(&format!("{REPRODUCE} --out new --budget 0.0000001")).err;
-    assert!(text.contains("one step of all trainings, 2, takes") && text.contains("is too small"), "{text}");
+    assert!(text.contains("one step of each of the 2 trainings takes, in all, ") && text.contains("is too small"), "{text}");
     for options in ["--budget 1 --shard 1/2", "--budget 1 --steps 2", "--budget 0", "--shard 0/2", "--merge a"] {
         scratch.misused(&format!("{REPRODUCE} --out new {options}"));
     }

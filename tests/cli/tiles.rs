@@ -65,6 +65,8 @@ fn a_model_of_crops_at_native_scale_sees_large_pictures_in_tiles() {
         "{}",
         ran.err
     );
+    let unknown = ", divided in another way, so the rate of false alarms to expect is unknown.";
+    assert!(ran.err.contains(unknown) && !ran.err.contains("Expected false alarms"), "{}", ran.err);
     assert_ne!(map("a").1, map("c").1);
     // Whole, and in tiles that hold the receptive field.
     let whole = detect("d --tile 0 large.png");
@@ -155,6 +157,13 @@ fn an_evaluation_in_tiles_says_so_and_calibrates_with_them() {
     let [b, c] = ["b", "c"].map(|name| scratch.json(format!("{name}/metrics.json")));
     assert_eq!(b["image_auroc"], c["image_auroc"]);
     assert_ne!(b["image_threshold"]["value"], c["image_threshold"]["value"]);
+    // Only the thresholds that were set with these tiles promise something.
+    let known = |report: &serde_json::Value| {
+        let own = &report["image_threshold"];
+        (own["calibration"]["other_tiles"] == true, own["expected_false_alarms"].is_null())
+    };
+    assert_eq!(known(&b), (true, true), "{b}");
+    assert!(!known(&scratch.json("a/metrics.json")).0 && !known(&c).0);
     let value = &c["image_threshold"]["value"];
     let found = format!("detect --model own/model.safetensors --tile 40 --threshold {value} --out found wood/test/good/000.png");
     scratch.succeeds(&found);

@@ -106,6 +106,7 @@ fn a_page_shows_the_finished_run_and_no_longer_reloads() {
     {
         assert!(page.contains(part), "{part} is missing");
     }
+    assert_eq!(page.to_lowercase().matches(">training loss<").count(), 1, "the figure has the title of its section");
     assert!(!page.contains("http-equiv") && page.matches("<svg ").count() == 3);
     // The page of a finished run that is resumed has its whole log.
     std::fs::remove_file(scratch.path("new/training.html")).unwrap();

@@ -214,10 +214,10 @@ fn usage_errors_name_the_argument() {
     let known: Vec<&str> = ALL.iter().map(|claim| claim.id).collect();
     for (options, reason) in [
         ("--claim C2,C99", format!("there is no claim `C99`; there are {}", known.join(", "))),
-        ("--claim C2,", "there is no claim ``".to_owned()),
-        ("--seed 9007199254740992", "the seed must be 0 to 9007199254740991, got 9007199254740992".to_owned()),
-        ("--seed -1", "the seed must be 0 to 9007199254740991, got -1".to_owned()),
-        ("--seed many", "a whole number is needed".to_owned()),
+        ("--claim C2,", "a word is missing before or after a comma".to_owned()),
+        ("--seed 9007199254740992", "a whole number from 0 to 9007199254740991 is needed".to_owned()),
+        ("--seed -1", "a whole number from 0 to 9007199254740991 is needed".to_owned()),
+        ("--seed many", "a whole number from 0 to 9007199254740991 is needed".to_owned()),
         ("--quick --full", "cannot be used with".to_owned()),
         ("--describe --json", "cannot be used with".to_owned()),
         ("--describe --out new", "cannot be used with".to_owned()),

@@ -37,7 +37,7 @@ fn config_errors_are_one_sentence_with_the_key() {
         ("model = 2", "line 1, `model = 2`: must be a table of keys, got 2"),
         ("[train\nsteps = 3", "line 1, `[train`: "),
         ("[train]\n[model", "line 2, `[model`: "),
-        ("seed = 1\nseed = 2", "line 2, `seed = 2`: duplicate key"),
+        ("seed = 1\nseed = 2", "line 2, `seed = 2`: the key has a value already; remove one of the two"),
         // Beyond what a file can hold, the range is still that of the key.
         (
             "[train]\nsteps = 99999999999999999999",
@@ -71,7 +71,42 @@ fn config_errors_are_one_sentence_with_the_key() {
         ),
         (
             "[train]\nbatch = 99999999999999999999\nsteps = 99999999999999999999",
-            "line 2, `batch = 99999999999999999999` in [train]: 99999999999999999999 is beyond the range of any key",
+            "line 2, config key `train.batch`: must be 1 to 65535, got 99999999999999999999",
+        ),
+        ("[train]\nsteps =\nbatch = 2", "line 2, `steps =` in [train]: a value is missing after the `=`"),
+        (
+            "[train]\nsteps = 3\n[train]\nbatch = 2",
+            "line 3, `[train]`: the name is taken in line 1 already; put all keys of a section together, below one heading",
+        ),
+        ("[data]\nfit = 3", "line 2, `fit = 3` in [data]: must be one of `stretch`, `crop`, `native`, got 3"),
+        ("[data]\nfit = []", "line 2, `fit = []` in [data]: must be one of `stretch`, `crop`, `native`, got []"),
+        (
+            "[data]\nfit = 2026-01-01",
+            "line 2, `fit = 2026-01-01` in [data]: must be one of `stretch`, `crop`, `native`, got 2026-01-01",
+        ),
+        (
+            "[train]\nsteps = 2026-01-01",
+            "line 2, `steps = 2026-01-01` in [train]: must be a whole number, zero or more, got a date",
+        ),
+        ("train = 12:00:00", "line 1, `train = 12:00:00`: must be a table of keys, got a date"),
+        ("[data]\nfit = { crop = 1 }", "line 2, `fit = { crop = 1 }` in [data]: `data.fit` takes a value, and no table of keys"),
+        ("[train]\nsteps = {}", "line 2, `steps = {}` in [train]: `train.steps` takes a value, and no table of keys"),
+        ("[train.steps]\nfirst = 3", "line 1, `[train.steps]`: `train.steps` takes a value, and no table of keys"),
+        (
+            "[train]\nrate = 0.1\nlearning_rate = 0.1",
+            "line 2, config key `train.rate`: is the old name of `train.learning_rate`, which is set too; remove one of them",
+        ),
+        (
+            "[data]\nsize = 64\ntextures = 'nowhere'",
+            "line 3, config key `data.textures`: nowhere: there is no such file or folder; the path starts at the working directory",
+        ),
+        (
+            "[detection]\ntile = 9223372036854775808",
+            "line 2, config key `detection.tile`: must be 0 or a multiple of 8 from 32 to 4294967288, got 9223372036854775808",
+        ),
+        (
+            "[detection]\noverlap = 9223372036854775808",
+            "line 2, config key `detection.overlap`: must be a multiple of 8 from 0 to 4294967288, got 9223372036854775808",
         ),
         // It does not reach the terminal as it is.
         ("\u{7f}", "line 1, `\\u{7f}`: "),
@@ -105,6 +140,9 @@ fn later_config_files_override_earlier_ones() {
     }
     scratch.write("own.toml", "[corruption.patches]\nmin = 10");
     assert_eq!(scratch.refuses(command), "own.toml: config key `corruption.patches.min`: 10 exceeds patches.max 9");
+    scratch.write("base.toml", "[train]\nrate = 0.5");
+    scratch.write("own.toml", "[train]\nlearning_rate = 0.5");
+    assert!(scratch.refuses(command).starts_with("own.toml: config key `train.rate`: is the old name of"));
     scratch.write("base.toml", "[train]\nstep = 2");
     assert!(scratch.refuses(command).starts_with("base.toml: line 2, config key `train.step`: there is no such key"));
 }
@@ -121,10 +159,8 @@ fn an_empty_config_means_the_defaults() {
 #[test]
 fn command_line_values_are_checked_like_config_values() {
     let scratch = Scratch::new();
-    let text = scratch.refuses("train --config c.toml --data cloth --out new --steps 0");
-    assert_eq!(text, "config key `train.steps`: must be 1 to 4294967295, got 0");
     for command in ["train --config c.toml --data cloth --out new", "reproduce --data . --out new", "demo --out new"] {
-        for steps in ["1e19", "99999999999999999999", "1.5", "many"] {
+        for steps in ["1e19", "99999999999999999999", "18446744073709551616", "1.5", "many", "0", "-1", "-0.5"] {
             let text = scratch.misused(&format!("{command} --steps {steps}"));
             assert!(
                 text.contains(&format!("'{steps}' for '--steps <"))
@@ -133,19 +169,30 @@ fn command_line_values_are_checked_like_config_values() {
             );
         }
     }
-    for budget in ["1e19", "0", "soon"] {
+    for budget in ["1e19", "0", "soon", "-1", "-inf", "-1e-9"] {
         let text = scratch.misused(&format!("train --config c.toml --data cloth --out new --budget {budget}"));
         assert!(text.contains(": a number of minutes above 0 and at most 1000000000 is needed\n"), "{text}");
     }
-    let text = scratch.misused("train --config c.toml --data cloth --out new --seed 1e19");
-    assert!(text.contains("'1e19' for '--seed <SEED>': a whole number is needed\n"), "{text}");
-    let text = scratch.misused("train --config c.toml --data cloth --out new --seed 99999999999999999999");
-    assert!(text.contains("for '--seed <SEED>': the number is too large\n"), "{text}");
-    let text = scratch.refuses("model init --model 1 --width 0 --out new");
-    assert_eq!(text, "config key `model.width`: must be 1 to 4096, got 0");
-    assert!(scratch.refuses("model summary --size 100").contains("divisible by 8, got [1, 100, 100, 3]"));
-    assert!(scratch.refuses("model summary --size 0").contains("every dimension must be at least 1"));
-    assert!(scratch.refuses("model summary --size 1000000").contains("has more than 2^32-1 elements"));
+    for (command, option, range) in [
+        ("train --config c.toml --data cloth --out new", "--seed <SEED>", "a whole number from 0 to 9223372036854775807"),
+        ("model init --model 1 --out new", "--width <WIDTH>", "a whole number from 1 to 4096"),
+        ("model summary", "--size <SIZE>", "a multiple of 8 from 8 to 65528"),
+        ("detect --model run/model.safetensors --out new cloth", "--tile <PX>", "0 or a multiple of 8 from 32 to 4294967288"),
+        (
+            "evaluate --model run/model.safetensors --data cloth --out new",
+            "--overlap <PX>",
+            "a multiple of 8 from 0 to 4294967288",
+        ),
+    ] {
+        let name = option.split(' ').next().unwrap();
+        for value in ["1e19", "18446744073709551616", "-1", "x"] {
+            let text = scratch.misused(&format!("{command} {name} {value}"));
+            assert!(text.starts_with(&format!("error: invalid value '{value}' for '{option}': {range} is needed\n")), "{text}");
+        }
+    }
+    assert!(scratch.refuses("model summary --size 40000").contains("has more than 2^32-1 elements"));
+    // A negative threshold is one.
+    scratch.succeeds("detect --model run/model.safetensors --out found --threshold -1e-9 --pixel-threshold -1 cloth/test/good");
 }
 
 #[cfg(target_os = "linux")]

@@ -91,12 +91,12 @@ fn failed_generation_leaves_no_partial_dataset() {
     scratch.write("new/wood/mine.txt", "mine");
     let text = scratch.refuses("data generate --out new --size 32 --train 1 --good 1 --defects 1");
     assert!(text.starts_with("new/wood: exists and is not empty"), "{text}");
-    for (options, reason) in
-        [("--size 31", "at least 32"), ("--size 99999", "at most 67108864 pixels"), ("--train 0", "at least one")]
-    {
-        let text = scratch.refuses(&format!("data generate --out fresh --family grid {options}"));
-        assert!(text.contains(reason), "{options}: {text}");
+    for (options, range) in [("--size 31", "32 to 8192"), ("--size 99999", "32 to 8192"), ("--train 0", "1 to 4294967295")] {
+        let text = scratch.misused(&format!("data generate --out fresh --family grid {options}"));
+        assert!(text.contains(&format!(": a whole number from {range} is needed\n")), "{options}: {text}");
     }
+    let text = scratch.refuses("data generate --out fresh --family grid --good 0 --defects 0");
+    assert!(text.contains("at least one"), "{text}");
 }
 
 #[test]

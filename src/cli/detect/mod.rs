@@ -62,10 +62,10 @@ pub struct Arguments {
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// Call an image anomalous if its score exceeds SCORE [default: the model's threshold]
-    #[arg(long, value_name = "SCORE", value_parser = number, allow_negative_numbers = true)]
+    #[arg(long, value_name = "SCORE", value_parser = number, allow_hyphen_values = true)]
     threshold: Option<f64>,
     /// Mark a pixel if its heatmap value exceeds VALUE [default: the model's threshold]
-    #[arg(long, value_name = "VALUE", value_parser = number, allow_negative_numbers = true)]
+    #[arg(long, value_name = "VALUE", value_parser = number, allow_hyphen_values = true)]
     pixel_threshold: Option<f64>,
     /// Files to write for each image beside NAME.json
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "map,heatmap,mask,reconstruction", value_parser = Trimmed(PossibleValuesParser::new(SAVED)))]

@@ -34,7 +34,7 @@ mod tests {
     #[test]
     fn what_sets_the_thresholds_is_named_with_the_false_alarms_to_expect() {
         let notes = |files: usize, train: usize, held_out: u32, source| {
-            let calibration = Calibration { images: NonZeroU32::new(held_out).unwrap(), source };
+            let calibration = Calibration { images: NonZeroU32::new(held_out).unwrap(), source, other_tiles: false };
             let thresholds = Thresholds { image: 0.5, image_interval: None, pixel: 0.5, calibration: Some(calibration) };
             let settings = Settings { thresholds: Some(thresholds), ..Settings::default() };
             of_held_out(&ImageCounts { train, held_out: held_out as usize, ..ImageCounts::default() }, files, &settings)
