@@ -10,7 +10,6 @@ use std::sync::Mutex;
 
 use tempfile::{Builder, NamedTempFile, PersistError};
 
-use super::lock::LOCK_FILE;
 use super::unfinished::{Kind, held};
 
 /// The name is unlike that of any other program, because files with it are removed.
@@ -18,6 +17,9 @@ const PREFIX: &str = ".orthoscope-";
 const SUFFIX: &str = ".part";
 /// Letters and digits between the two, chosen at random.
 const RANDOM: usize = 6;
+
+/// The file in a folder on which a process holds its lock.
+pub(super) const LOCK_FILE: &str = ".lock";
 
 /// How often a file is made anew because another process has removed it before it was locked.
 const ATTEMPTS: usize = 8;

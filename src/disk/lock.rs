@@ -5,13 +5,11 @@ use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 
 use super::folder::make_folder;
+use super::leftovers::LOCK_FILE;
 use crate::error::{Error, Result, system_words};
 
-/// The file in a folder that is locked. It is empty, or in an output folder holds the number of the process that works there.
-/// Other programs have files of this name.
-pub(super) const LOCK_FILE: &str = ".lock";
-
-/// Most bytes that are read of it; the number of a process has fewer.
+/// Most bytes that are read of a lock. It is empty, or holds the number of the process that works in the folder, which has fewer;
+/// other programs have files of this name.
 const LONGEST: u64 = 32;
 
 /// The lock of [`lock_folder`]. It ends with this value, or with the process, however that ends.

@@ -89,8 +89,8 @@ pub(super) struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// At the end of the run: if the file has other settings by now, it gets another name, and that of the run takes its place. If
-    /// it is of the user, it stays, with a warning.
+    /// At the end of the run: if the file has other settings by now, it gets another name, and that of the run takes its place.
+    /// If it is of the user, it stays, with a warning.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -227,7 +227,7 @@ mod tests {
             ("# my notes\nseed = 8\n", "has other settings than this run"),
             ("", "has other settings than this run"),
             ("no config", "cannot be read as a config (line 1, `no config`: "),
-            ("later = 1\n", "cannot be read as a config (line 1: `later`: "),
+            ("later = 1\n", "cannot be read as a config (line 1, config key `later`: "),
         ] {
             write(CONFIG_FILE, text);
             assert!(refused(&config, out).contains(&format!("config.toml: {reason}")), "{text}");
