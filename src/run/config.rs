@@ -344,7 +344,8 @@ mod tests {
     #[test]
     fn every_config_that_is_valid_can_be_written() {
         let largest = i64::MAX as u64;
-        let keys: [(&str, fn(&mut Config) -> &mut u64); 4] = [
+        type Field = fn(&mut Config) -> &mut u64;
+        let keys: [(&str, Field); 4] = [
             ("seed", |config| &mut config.seed),
             ("output.checkpoint_every", |config| &mut config.output.checkpoint_every),
             ("output.validate_every", |config| &mut config.output.validate_every),

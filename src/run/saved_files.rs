@@ -25,6 +25,8 @@ pub(super) struct Resumed<'a> {
     pub(super) output_then: OutputConfig,
     /// The fingerprint of the training images, now and when the checkpoint was written.
     pub(super) images: [Option<String>; 2],
+    /// Whether earlier steps were made with others than these.
+    pub(super) had_other_images: bool,
     /// Where the run got more steps.
     pub(super) lengthened: &'a [Lengthening],
 }
@@ -42,7 +44,9 @@ impl Resumed<'_> {
             found.train.steps = self.config.train.steps;
             found == *self.config
         };
-        let is_own = read_checkpoint(path).is_ok_and(|(_, config)| is_same(config));
+        // The one before may have been written before the images were others; versions that did not record them had any.
+        let had = |images: &Option<String>| self.had_other_images || images.is_none() || self.images.contains(images);
+        let is_own = read_checkpoint(path).is_ok_and(|(found, config)| had(&found.images) && is_same(config));
         (!is_own).then_some(OwnFile::FOREIGN)
     }
 

@@ -314,6 +314,7 @@ impl TrainingJob {
             config: &self.config,
             output_then: config.output,
             images: [Some(self.images.clone()), checkpoint.images],
+            had_other_images: !history.other_images.is_empty(),
             lengthened: &history.lengthened,
         });
         Ok(SavedFiles::new(&self.out, resumed.as_ref()))

@@ -96,18 +96,96 @@ fn ends_in_order(model: &str, side: u32) {
     for threads in [1, 2] {
         let detect = format!("detect --device cpu --overwrite --model {model}/model.safetensors");
         let (small, command) = (format!("{detect} --save none --out small small.png"), format!("{detect} {save}"));
-        // What the program and its threads take, which differs between machines, and more until it is enough for the pictures.
-        let is_enough = |kib: &u32| limited(&scratch, *kib, threads, &small).status.success();
-        let own = (60_000..1_000_000).step_by(20_000).find(is_enough).expect("a small picture needs less than 1 GB");
+        let own = own_memory(&scratch, threads, &small);
         for kib in (own + 40_000..=own + 160_000).step_by(40_000) {
             let ran = with_threads(&scratch, kib, threads, &command);
-            let (text, short) = (&ran.err, ["out of memory: ", "memory is short", "threads cannot be started"]);
-            let is_in_order = ran.code == 1 && short.iter().any(|words| text.contains(words));
-            assert!(ran.code == 0 || is_in_order, "{model}, {threads} threads, {kib} KiB: {} {text}", ran.code);
-            short_of += u32::from(ran.code != 0);
+            short_of += u32::from(!is_complete(&ran, &format!("{model}, {threads} threads, {kib} KiB")));
         }
     }
     assert!(short_of > 0, "{model}: all limits are too high to try anything");
+}
+
+/// What the program and its threads take, in KiB, which differs between machines.
+#[track_caller]
+fn own_memory(scratch: &Scratch, threads: u32, command: &str) -> u32 {
+    let is_enough = |kib: &u32| limited(scratch, *kib, threads, command).status.success();
+    (60_000..1_000_000).step_by(20_000).find(is_enough).expect("a small picture needs less than 1 GB")
+}
+
+/// Whether a command did its work. If not, it says that memory is short.
+#[track_caller]
+fn is_complete(ran: &Ran, about: &str) -> bool {
+    let short = ["out of memory: ", "memory is short", "threads cannot be started", "less is free", "of memory are free"];
+    let is_in_order = ran.code == 1 && short.iter().any(|words| ran.err.contains(words));
+    assert!(ran.code == 0 || is_in_order, "{about}: {} {}", ran.code, ran.err);
+    ran.code == 0
+}
+
+#[test]
+fn no_step_of_a_training_is_lost_because_its_checkpoint_does_not_fit() {
+    let scratch = Scratch::new();
+    let wide = crate::fixture::CONFIG.replace("width = 2", "width = 64").replace("checkpoint_every = 2", "checkpoint_every = 9");
+    scratch.write("wide.toml", wide);
+    let own = own_memory(&scratch, 2, "train --device cpu --config c.toml --data cloth --out small --steps 1 --overwrite");
+    let mut short_of = 0;
+    for (number, kib) in (own..=own + 180_000).step_by(20_000).enumerate() {
+        let ran = with_memory(
+            &scratch,
+            kib,
+            &format!("train --device cpu --config wide.toml --data cloth --out new{number} --steps 1"),
+        );
+        let is_complete = is_complete(&ran, &format!("{kib} KiB"));
+        let exists = |name: &str| scratch.path(&format!("new{number}/{name}")).exists();
+        let has_steps = exists("log.jsonl") && !scratch.read(format!("new{number}/log.jsonl")).is_empty();
+        assert!(
+            exists("checkpoint.safetensors") == has_steps && exists("model.safetensors") == is_complete,
+            "{kib} KiB: {}",
+            ran.err
+        );
+        short_of += u32::from(!is_complete);
+    }
+    assert!((1..10).contains(&short_of), "{short_of} of 10 limits were too low");
+}
+
+#[test]
+fn a_training_takes_all_of_its_images_or_none_however_short_memory_is() {
+    let scratch = Scratch::new();
+    let own = own_memory(&scratch, 2, "train --device cpu --config c.toml --data cloth --out small --steps 1 --overwrite");
+    (0..3).for_each(|number| scratch.write(format!("cloth/train/good/00{number}.jpg"), jpeg(1500)));
+    let mut short_of = 0;
+    for kib in (own..=own + 120_000).step_by(20_000) {
+        let ran = with_memory(&scratch, kib, "train --device cpu --config c.toml --data cloth --out new --steps 1 --overwrite");
+        let is_complete = is_complete(&ran, &format!("{kib} KiB"));
+        assert!(!ran.err.contains("skipped") && !ran.err.contains("cut short"), "{kib} KiB: {}", ran.err);
+        short_of += u32::from(!is_complete);
+    }
+    assert!(short_of > 0, "all limits are too high to try anything");
+}
+
+#[test]
+fn the_page_of_a_test_set_of_large_pictures_ends_in_order_at_many_limits_of_memory() {
+    let scratch = Scratch::new();
+    let evaluate = "evaluate --device cpu --model run/model.safetensors --overwrite --out new";
+    let own = own_memory(&scratch, 1, &format!("{evaluate} --data cloth"));
+    scratch.write("good/a.jpg", jpeg(1500));
+    scratch.write("bad/b.jpg", jpeg(1500));
+    let mut short_of = 0;
+    for kib in (own + 40_000..=own + 240_000).step_by(40_000) {
+        let ran = with_threads(&scratch, kib, 1, &format!("{evaluate} --normal good --abnormal bad"));
+        short_of += u32::from(!is_complete(&ran, &format!("{kib} KiB")));
+    }
+    assert!((1..6).contains(&short_of), "{short_of} of 6 limits were too low");
+    let page = scratch.read("new/index.html").len();
+    assert!(page < 4_000_000, "pictures are as large as they are shown: {page} bytes");
+}
+
+/// A colourful JPEG picture of `side` pixels.
+fn jpeg(side: u16) -> Vec<u8> {
+    let pixels: Vec<u8> = (0..3 * u32::from(side) * u32::from(side)).map(|place| (place / 97 % 251) as u8).collect();
+    let mut file = Vec::new();
+    let encoder = image::codecs::jpeg::JpegEncoder::new(&mut file);
+    image::ImageEncoder::write_image(encoder, &pixels, side.into(), side.into(), image::ExtendedColorType::Rgb8).unwrap();
+    file
 }
 
 #[test]

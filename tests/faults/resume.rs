@@ -198,12 +198,14 @@ fn what_a_run_did_not_write_in_the_place_of_its_weights_is_kept() {
     let resume = "train --config c.toml --data cloth --out run --resume";
     let weights = scratch.read("run/model.safetensors");
     scratch.succeeds("train --config c.toml --data cloth --out other --seed 1");
+    scratch.succeeds("train --config c.toml --normal cloth/test/good --out elsewhere");
     scratch.succeeds("model init --model 2 --width 3 --out new.safetensors");
     let [changed, other, new] =
         [[&weights[..], b"\n"].concat(), scratch.read("other/model.safetensors"), scratch.read("new.safetensors")];
+    let [other_settings, other_images] = ["other", "elsewhere"].map(|run| scratch.read(format!("{run}/checkpoint.safetensors")));
     for (name, texts) in [
         ("model.safetensors", [&b"my notes"[..], &changed, &other, &new]),
-        ("checkpoint.previous.safetensors", [b"my notes", &weights, &scratch.read("other/checkpoint.safetensors"), &new]),
+        ("checkpoint.previous.safetensors", [b"my notes", &weights, &other_settings, &other_images]),
     ] {
         let (path, aside) = (format!("run/{name}"), format!("run/{name}.foreign"));
         for text in texts {
