@@ -135,7 +135,7 @@ fn no_step_of_a_training_is_lost_because_its_checkpoint_does_not_fit() {
             &format!("train --device cpu --config wide.toml --data cloth --out new{number} --steps 1"),
         );
         let is_complete = is_complete(&ran, &format!("{kib} KiB"));
-        let exists = |name: &str| scratch.path(&format!("new{number}/{name}")).exists();
+        let exists = |name: &str| scratch.path(format!("new{number}/{name}")).exists();
         let has_steps = exists("log.jsonl") && !scratch.read(format!("new{number}/log.jsonl")).is_empty();
         assert!(
             exists("checkpoint.safetensors") == has_steps && exists("model.safetensors") == is_complete,
