@@ -147,12 +147,10 @@ fn prepare<'a>(
     folder.map(|folder| CalibrationImages::list(folder, listed, trained_on).map(|images| (folder, images))).transpose()
 }
 
-/// Warns of files that cannot be used, and of masks that mark nothing.
+/// Warns of files that cannot be used, of images that are called like masks, and of masks that mark nothing.
 pub fn warn_of_files(test_set: &TestSet, data: &Dataset) {
     warn_of_skipped(data, &test_set.category.skipped, test_set.category.test.len());
-    if let Some(black) = test_set.black_masks() {
-        log::warn!("{data}: {black}");
-    }
+    test_set.doubts().for_each(|doubt| log::warn!("{data}: {doubt}"));
 }
 
 /// Warns of files that cannot be used, of images that the model was trained on, and of images that are nearly black.

@@ -10,6 +10,10 @@ use super::numbers::multiple_of_8;
 use super::output::note;
 use crate::{Error, Result};
 
+/// How often a pixel may be seen without a warning: three quarters of a tile, which is the most that the overlap takes unasked, are
+/// that often.
+const OFTEN: usize = 16;
+
 /// How large pictures are divided.
 #[derive(clap::Args)]
 pub struct TileOptions {
@@ -35,7 +39,10 @@ impl TileOptions {
     ///
     /// # Errors
     /// Tiles that do not fit the network or its working resolution.
-    pub fn apply<'a>(&self, detector: &mut Detector<impl Backend>, pictures: impl IntoIterator<Item = &'a Path>) -> Result<()> {
+    pub fn apply<'a, P>(&self, detector: &mut Detector<impl Backend>, pictures: P) -> Result<()>
+    where
+        P: IntoIterator<Item = &'a Path> + Clone,
+    {
         let before = detector.tiling();
         let detection = &mut detector.settings_mut().detection;
         if let Some(tile) = self.tile {
@@ -51,6 +58,7 @@ impl TileOptions {
             detector.settings_mut().detection.overlap = self.overlap;
         }
         let now = detector.tiling()?;
+        warn_of_repetition(now.as_ref(), detector, pictures.clone());
         if self.tile.is_none() && self.overlap.is_none() {
             return Ok(());
         }
@@ -89,16 +97,37 @@ impl TileOptions {
     }
 }
 
-/// The longest side of these pictures at working resolution, or the first above `enough`. Those that are seen in strips have no
-/// limit, and those that cannot be read do not count.
+/// Warns of tiles, also those of the model, in which these pictures are seen very often.
+fn warn_of_repetition<'a>(now: Option<&Tiling>, detector: &Detector<impl Backend>, pictures: impl IntoIterator<Item = &'a Path>) {
+    let times = |[rows, columns]: [usize; 2]| rows.saturating_mul(columns);
+    // Of other tiles, no picture is looked at.
+    let Some(tiling) = now.filter(|tiling| times(tiling.repetition((usize::MAX, usize::MAX))) > OFTEN) else { return };
+    let seen = pictures.into_iter().map(|path| tiling.repetition(working_size(path, detector)));
+    let Some(most) = seen.max_by_key(|&seen| times(seen)).filter(|&most| times(most) > OFTEN) else { return };
+    let Tiling { tile, overlap, .. } = tiling;
+    note(format_args!(
+        "warning: tiles of {tile} px that overlap by {overlap} px see each pixel up to {} x {} times, which takes as many times as long; a smaller \
+         --overlap or a larger --tile is faster: with --overlap {} it is 2 x 2 times",
+        most[0],
+        most[1],
+        tiling.half()
+    ));
+}
+
+/// Height and width of a picture at working resolution: without limit if it is seen in strips, 0 if it cannot be read.
+fn working_size(path: &Path, detector: &Detector<impl Backend>) -> (usize, usize) {
+    match read_size(path) {
+        Ok([height, width]) => detector.settings().preparation.working_size(height as usize, width as usize),
+        Err(_) if stored_pixels(path).is_ok_and(|pixels| pixels > 0) => (usize::MAX, usize::MAX),
+        Err(_) => (0, 0),
+    }
+}
+
+/// The longest side of these pictures at working resolution, or the first above `enough`.
 fn longest_side<'a>(pictures: impl IntoIterator<Item = &'a Path>, detector: &Detector<impl Backend>, enough: usize) -> usize {
-    let longest = |path: &Path| match read_size(path) {
-        Ok([height, width]) => {
-            let (height, width) = detector.settings().preparation.working_size(height as usize, width as usize);
-            height.max(width)
-        }
-        Err(_) if stored_pixels(path).is_ok_and(|pixels| pixels > 0) => usize::MAX,
-        Err(_) => 0,
+    let longest = |path: &Path| {
+        let (height, width) = working_size(path, detector);
+        height.max(width)
     };
     let mut so_far = 0;
     for side in pictures.into_iter().map(longest) {

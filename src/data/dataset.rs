@@ -3,9 +3,10 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::folder::{Category, category_name, is_within, layout_hint, train_images};
+use super::folder::{Category, category_name, is_same_folder, is_within, layout_hint, train_images};
 use super::kinds::{Kinds, below, keyed};
 use super::listing::{Listing, Skipped, no_image};
+use super::mask_folder::Unpaired;
 use super::test_image::{GOOD, TestImage};
 use crate::error::{Error, Result};
 
@@ -197,7 +198,7 @@ impl Folders {
             None => Vec::new(),
         };
         let (test, others) = kinds.with_masks(masks)?;
-        self.check_masks(&test)?;
+        self.check_masks(&test, &others)?;
         let stray = |path: &PathBuf| Skipped::new(path, &Error::file(path, "this mask has no image in --abnormal"));
         skipped.extend(others.iter().map(stray));
         let mut own = Category { name: self.name(), test, roots: self.roots(), ..Category::default() };
@@ -218,10 +219,10 @@ impl Folders {
                 continue;
             }
             let has_kind = relative.components().count() > 1;
-            if has_kind && relative.starts_with(GOOD) {
+            if let Some(kind) = relative.iter().next().filter(|kind| has_kind && kind.eq_ignore_ascii_case(GOOD)) {
                 let reason =
                     "is among the anomalous images, but `good` stands for normal ones; rename it, or give another --abnormal";
-                return Err(Error::file(folder.join(GOOD), reason));
+                return Err(Error::file(folder.join(kind), reason));
             }
             let place = if has_kind { relative.clone() } else { Path::new(ABNORMAL).join(&relative) };
             kinds.add(place, path, Some(&relative));
@@ -230,18 +231,18 @@ impl Folders {
         Ok(())
     }
 
-    /// Checks that at least one mask has an image.
-    fn check_masks(&self, test: &[TestImage]) -> Result<()> {
-        let Some(folder) = self.masks.as_ref().filter(|_| test.iter().all(|test| test.masks.is_empty())) else {
+    /// Checks that at least one mask has an image; `others` are those that have none.
+    fn check_masks(&self, test: &[TestImage], others: &[PathBuf]) -> Result<()> {
+        let (Some(folder), Some(abnormal)) = (&self.masks, &self.abnormal) else { return Ok(()) };
+        if test.iter().any(|test| !test.masks.is_empty()) {
             return Ok(());
-        };
-        let example = test.iter().find(|test| !test.is_good()).zip(self.abnormal.as_ref());
-        let example = example.map(|(test, abnormal)| below(&test.path, abnormal).with_extension("").display().to_string());
-        let name = example.unwrap_or_default();
-        let reason = format!(
-            "holds no mask of an image in --abnormal; the mask of {name} is called {name}, {name}_mask or {name}_1, or is in a folder {name}"
-        );
-        Err(Error::file(folder, reason))
+        }
+        let images: Vec<&Path> = test.iter().filter(|test| !test.is_good()).map(|test| below(&test.path, abnormal)).collect();
+        let name = images.first().map(|image| image.with_extension("").display().to_string()).unwrap_or_default();
+        let rule = || format!("the mask of {name} is called {name}, {name}_mask or {name}_1, or is in a folder {name}");
+        let unpaired = Unpaired { folder, masks: others.iter().map(PathBuf::as_path).collect(), abnormal, images };
+        let reason = unpaired.meant().unwrap_or_else(rule);
+        Err(Error::file(folder, format!("holds no mask of an image in --abnormal; {reason}")))
     }
 
     /// Checks that no image is in two of the folders.
@@ -256,8 +257,12 @@ impl Folders {
         for (inner, outer, name) in pairs {
             let (Some(inner), Some(outer)) = (inner, outer) else { continue };
             if is_within(inner, outer)? {
-                let reason =
-                    format!("is within {name} {}, so its files would count twice; keep the folders apart", outer.display());
+                let place = if is_same_folder(inner, outer) { "is the same folder as" } else { "is within" };
+                let remedy = match name {
+                    "--masks" => "give the masks a folder of their own",
+                    _ => "keep the folders apart",
+                };
+                let reason = format!("{place} {name} {}, so its files would count twice; {remedy}", outer.display());
                 return Err(Error::file(inner, reason));
             }
         }

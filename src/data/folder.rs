@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
 use super::file::READ_FORMATS;
-use super::kinds::{Kinds, keyed};
+use super::kinds::{Kinds, called_like_masks, keyed};
 use super::listing::{Listing, Skipped, check_folder, entries, is_folder, is_foreign, is_picture, no_image, shown};
 use super::test_image::{GOOD, TestImage};
 use crate::error::{Error, Result};
@@ -78,6 +78,11 @@ impl Category {
         self.skipped.extend(found);
     }
 
+    /// The test images whose names are those of masks of others, as `a_mask` is of `a`, each with the other one.
+    pub(crate) fn called_like_masks(&self) -> Vec<(&TestImage, &TestImage)> {
+        called_like_masks(&self.test)
+    }
+
     fn list(root: &Path, is_complete: bool) -> Result<Self> {
         check_folder(root)?;
         // Without images, or without permission to list them, it only is unknown what was trained on.
@@ -92,6 +97,10 @@ impl Category {
     fn list_test_images(&mut self, root: &Path, is_complete: bool) -> Result<()> {
         let (folder, truth) = (root.join("test"), root.join("ground_truth"));
         let needs_masks = is_complete || is_folder(&truth)?;
+        if let Some(other) = miscalled_good(&folder) {
+            let reason = "would be a kind of defect, because normal images are in test/good; did you mean that? Rename it";
+            return Err(Error::file(other, reason));
+        }
         let (mut kinds, mut skipped) = (Kinds::default(), Vec::new());
         for (kind, path) in subfolders(&folder, &mut skipped)? {
             let listing = listed(&path, &mut skipped);
@@ -103,8 +112,8 @@ impl Category {
             let reason = format!("contains no image ({READ_FORMATS}) in a folder good or DEFECT{}", layout_hint(root));
             return Err(Error::file(folder, reason));
         }
-        if let Some(test) = test.iter().find(|test| needs_masks && !test.is_good() && test.masks.is_empty()) {
-            return Err(Error::file(&test.path, without_mask(test, &truth, &skipped)));
+        if let Some(one) = test.iter().find(|one| needs_masks && !one.is_good() && one.masks.is_empty()) {
+            return Err(Error::file(&one.path, without_mask(one, &test, &truth, &skipped)));
         }
         if let Some(mask) = others.first() {
             return Err(Error::file(mask, reason_of_other(mask, &truth, &folder)));
@@ -118,18 +127,29 @@ impl Category {
 /// Why a mask belongs to no image.
 fn reason_of_other(mask: &Path, truth: &Path, folder: &Path) -> String {
     let kind = mask.strip_prefix(truth).ok().and_then(|path| path.parent()).unwrap_or(Path::new(""));
-    match folder.join(kind).is_dir() {
-        true => format!("this mask has no image in test/{}", shown(kind.as_os_str())),
-        false => format!("these masks have no images: there is no folder {}", folder.join(kind).display()),
+    let (place, truth) = (folder.join(kind), truth.display());
+    match place.is_dir() {
+        true => format!("this mask has no image in test/{}; add that, or move the mask out of {truth}", shown(kind.as_os_str())),
+        false => format!("these masks have no images: there is no folder {}; move them out of {truth}", place.display()),
     }
 }
 
-fn without_mask(test: &TestImage, truth: &Path, skipped: &[Skipped]) -> String {
+/// Why an image of `all` has no mask.
+fn without_mask(test: &TestImage, all: &[TestImage], truth: &Path, skipped: &[Skipped]) -> String {
+    if let Some((other, _)) = called_like_masks(all).into_iter().find(|(other, of)| *of == test && !other.masks.is_empty()) {
+        let (mask, image) = (other.masks[0].display(), other.path.display());
+        let name = shown(test.path.file_name().unwrap_or_default());
+        return format!(
+            "this defect image has no mask, because {mask} is that of {image}; if that is no image, move it away, else call the mask of this one {name}"
+        );
+    }
     let mask = test.output(truth, "_mask.png");
     if let Some(hidden) = skipped.iter().find(|one| mask.starts_with(&one.path)) {
         return format!("the mask {} of this defect image cannot be used: {hidden}", mask.display());
     }
-    format!("this defect image has no mask {}", mask.display())
+    let way =
+        format!("if there is no folder {}, `evaluate` needs no masks, and has metrics of whole images only", truth.display());
+    format!("this defect image has no mask {}; {way}", mask.display())
 }
 
 /// The masks of all kinds.
@@ -181,13 +201,24 @@ pub fn train_images(root: &Path) -> Result<Listing> {
     check_folder(root)?;
     let folder = root.join("train").join(GOOD);
     if !is_folder(&folder)? {
-        return Err(Error::file(root, format!("has no folder train/good{}", layout_hint(root))));
+        let hint = match miscalled_good(&root.join("train")) {
+            Some(other) => format!("; rename {} to that", other.display()),
+            None => layout_hint(root),
+        };
+        return Err(Error::file(root, format!("has no folder train/good{hint}")));
     }
     let listing = Listing::of(&folder)?;
     match listing.images.is_empty() {
         true => Err(no_image(&folder)),
         false => Ok(listing),
     }
+}
+
+/// A subfolder that is called `good` but for the size of its letters.
+fn miscalled_good(folder: &Path) -> Option<PathBuf> {
+    let is_it =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name != GOOD && name.eq_ignore_ascii_case(GOOD)) && path.is_dir();
+    entries(folder).unwrap_or_default().into_iter().find(is_it)
 }
 
 /// What was probably meant by a folder that is not a category, or is one without this part, as the end of a sentence.

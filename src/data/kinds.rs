@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::listing::{Listing, shown};
-use super::masks::{Key, key, names, pair};
+use super::masks::{Key, key, names, pair, without_mask_ending};
 use super::output_names::output_names;
 use super::test_image::TestImage;
 use crate::error::{Error, Result};
@@ -88,6 +88,14 @@ fn ambiguous(mask: &Path, first: &Path, second: &Path) -> Error {
 fn test_image(found: Found, output_name: PathBuf, masks: Vec<PathBuf>) -> TestImage {
     let kind = found.place.components().next().map(|part| shown(part.as_os_str())).unwrap_or_default();
     TestImage { path: found.path, defect: kind, masks, place: found.place, output_name }
+}
+
+/// The test images whose names are those of masks of others, as `a_mask` is of `a`, each with the other one.
+pub(super) fn called_like_masks(images: &[TestImage]) -> Vec<(&TestImage, &TestImage)> {
+    let named = images.iter().flat_map(|image| names(&image.place).into_iter().map(move |name| (name, image)));
+    let named: BTreeMap<Key, &TestImage> = named.collect();
+    let of = |image: &TestImage| named.get(without_mask_ending(&key(&image.place))?).copied();
+    images.iter().filter_map(|image| Some((image, of(image)?))).collect()
 }
 
 /// The files of a listing of masks with their keys below `folder`, which is called `name`.

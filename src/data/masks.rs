@@ -33,11 +33,16 @@ pub(super) fn pair<T>(images: &BTreeMap<Key, T>, masks: Vec<(Key, PathBuf)>) -> 
 
 /// The image `a` of a mask `a`, `a_mask`, `a_1`, `a_mask_1` or `a/anything`, that with the longest name: if there is an image
 /// `a_1`, the mask `a_1` is its own.
-fn owner<'a, T>(mask: &'a [u8], images: &BTreeMap<Key, T>) -> Option<&'a [u8]> {
+pub(super) fn owner<'a, T>(mask: &'a [u8], images: &BTreeMap<Key, T>) -> Option<&'a [u8]> {
     let unnumbered = without_number(mask);
     let names = [Some(mask), without_suffix(mask), unnumbered, unnumbered.and_then(without_suffix)];
     let folders = (0..mask.len()).rev().filter(|&at| mask[at] == b'/').map(|at| &mask[..at]);
     names.into_iter().flatten().chain(folders).find(|name| images.contains_key(*name))
+}
+
+/// The image that a file would be a mask of by an ending `_mask` or `_mask_12`.
+pub(super) fn without_mask_ending(name: &[u8]) -> Option<&[u8]> {
+    without_suffix(name).or_else(|| without_number(name).and_then(without_suffix))
 }
 
 fn without_suffix(name: &[u8]) -> Option<&[u8]> {

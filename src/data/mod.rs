@@ -15,6 +15,7 @@ mod image;
 mod kinds;
 mod levels;
 mod listing;
+mod mask_folder;
 mod masks;
 mod output_names;
 mod png_rows;

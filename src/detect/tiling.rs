@@ -104,6 +104,19 @@ impl Tiling {
         height.max(width) > self.tile
     }
 
+    /// In how many tiles a pixel of a picture of this height and width is seen, along each side; one more in places, because tiles
+    /// are spread evenly.
+    pub fn repetition(&self, (height, width): (usize, usize)) -> [usize; 2] {
+        let step = self.tile - self.overlap;
+        let tiles = |extent: usize| extent.saturating_sub(self.overlap).div_ceil(step).max(1);
+        [height, width].map(|extent| tiles(extent).min(self.tile.div_ceil(step)))
+    }
+
+    /// The overlap of half a tile, or a little less, with which a pixel is seen in two tiles along each side.
+    pub fn half(&self) -> usize {
+        self.tile / 2 / self.field.alignment * self.field.alignment
+    }
+
     /// Rows of tiles in a picture of this height.
     pub fn rows(&self, height: usize) -> usize {
         Row::over(height, self).starts.len()
@@ -291,6 +304,26 @@ mod tests {
                     assert!(weight == 0.0 || held, "{extent}: pixel {pixel} of the tile at {start}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_pixel_is_in_as_many_tiles_as_is_said_or_one_more() {
+        for (tile, overlap, most) in [(64, 56, 8), (64, 48, 4), (64, 40, 3), (64, 32, 2), (64, 0, 1), (256, 248, 32)] {
+            let tiling = tiling(tile, Some(overlap)).unwrap();
+            for extent in [1, tile, tile + 1, tile + 30, 3 * tile + 5, 1000] {
+                let row = Row::over(extent, &tiling);
+                let seen =
+                    |pixel: &usize| row.starts.iter().filter(|start| (**start..**start + row.length).contains(pixel)).count();
+                let largest = (0..extent).map(|pixel| seen(&pixel)).max().unwrap();
+                let [said, other] = tiling.repetition((extent, 1));
+                assert!(
+                    (said..=said + 1).contains(&largest) && said <= most && other == 1,
+                    "{tiling}, {extent}: {largest}, {said}"
+                );
+            }
+            assert_eq!(tiling.repetition((usize::MAX, 1000)), [most; 2]);
+            assert!(Tiling { overlap: tiling.half(), ..tiling }.repetition((1000, 1000)) == [2, 2], "{tiling}");
         }
     }
 

@@ -98,9 +98,25 @@ impl TestSet {
         })
     }
 
-    /// The sentences of [`gaps`](Self::gaps) and of [`black_masks`](Self::black_masks).
+    /// How many test images are called like masks, and the first of them; none if none is.
+    pub fn called_like_masks(&self) -> Option<String> {
+        let (found, of) = (self.category.called_like_masks(), self.category.test.len());
+        let (mask, image) = found.first().map(|(mask, image)| (mask.full_name(), image.full_name()))?;
+        let remedy = "give masks a folder of their own with --masks, or in ground_truth of a category";
+        let count = found.len();
+        Some(format!(
+            "{count} of {of} test images are called like masks, {mask} like that of {image}, and count as images; {remedy}"
+        ))
+    }
+
+    /// Sentences about images and masks that may be others than were meant.
+    pub fn doubts(&self) -> impl Iterator<Item = String> {
+        self.called_like_masks().into_iter().chain(self.black_masks())
+    }
+
+    /// The sentences of [`gaps`](Self::gaps) and of [`doubts`](Self::doubts).
     pub fn lacks(&self) -> Vec<String> {
-        self.gaps().into_iter().chain(self.black_masks()).collect()
+        self.gaps().into_iter().chain(self.doubts()).collect()
     }
 
     /// Sentences about what the test set lacks, and about several masks for one image.

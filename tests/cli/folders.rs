@@ -194,7 +194,11 @@ fn folders_within_another_are_refused_but_for_masks_among_the_images() {
     for (folders, reason) in [
         ("--normal parts --abnormal parts/nok", "parts/nok: is within --normal parts, so its files would count twice"),
         ("--normal parts/nok/hole --abnormal parts/nok", "parts/nok/hole: is within --abnormal parts/nok, so"),
-        ("--normal parts/ok --abnormal parts/../parts/ok", "parts/../parts/ok: is within --normal parts/ok, so"),
+        ("--normal parts/ok --abnormal parts/../parts/ok", "parts/../parts/ok: is the same folder as --normal parts/ok, so"),
+        (
+            "--abnormal parts/nok --masks parts/nok",
+            "parts/nok: is the same folder as --masks parts/nok, so its files would count twice; give the masks a folder of their own",
+        ),
         ("--abnormal parts/nok/hole --masks parts/nok", "parts/nok/hole: is within --masks parts/nok, so"),
         ("--abnormal cloth/test", "cloth/test/good: is among the anomalous images, but `good` stands for normal ones"),
     ] {
@@ -208,6 +212,45 @@ fn folders_within_another_are_refused_but_for_masks_among_the_images() {
     for out in ["parts/nok/new", "parts/fresh", "parts/nok/truth/new"] {
         let text = scratch.refuses(&format!("{EVALUATE} {} --out {out}", FREE.replace("parts/truth", "parts/nok/truth")));
         assert!(text.contains("is among the images of parts/"), "{text}");
+    }
+}
+
+#[test]
+fn a_folder_good_in_capitals_is_no_kind_of_defect() {
+    let scratch = with_parts();
+    let rename = |from: &str, to: &str| fs::rename(scratch.path(from), scratch.path(to)).unwrap();
+    rename("cloth/test/good", "cloth/test/Good");
+    let reason =
+        "cloth/test/Good: would be a kind of defect, because normal images are in test/good; did you mean that? Rename it";
+    assert_eq!(scratch.refuses(&format!("{EVALUATE} --data cloth --out new")), reason);
+    // Also without masks, where it went through.
+    rename("cloth/ground_truth", "truth");
+    assert_eq!(scratch.refuses(&format!("{EVALUATE} --data cloth --out new")), reason);
+    let text = scratch.refuses(&format!("{EVALUATE} --abnormal cloth/test --out new"));
+    assert!(text.starts_with("cloth/test/Good: is among the anomalous images, but `good` stands for normal ones"), "{text}");
+    rename("cloth/train/good", "cloth/train/GOOD");
+    let text = scratch.refuses(&format!("{TRAIN} --data cloth --out new"));
+    assert_eq!(text, "cloth: has no folder train/good; rename cloth/train/GOOD to that");
+}
+
+#[test]
+fn a_wrong_folder_of_masks_is_answered_with_the_right_one() {
+    let scratch = with_parts();
+    fs::rename(scratch.path("cloth/test/good"), scratch.path("good")).unwrap();
+    scratch.write("deep/k/a.png", scratch.read("good/000.png"));
+    scratch.write("flat/a_mask.png", scratch.read("cloth/ground_truth/stain/000_mask.png"));
+    let start = "holds no mask of an image in --abnormal; ";
+    for (folders, reason) in [
+        ("--abnormal cloth/test/stain --masks cloth/ground_truth", "did you mean --masks cloth/ground_truth/stain?"),
+        ("--abnormal cloth/test --masks cloth/ground_truth/stain", "did you mean --masks cloth/ground_truth?"),
+        (
+            "--abnormal deep --masks flat",
+            "masks need the same subfolders as their images: that of k/a.png is looked for in flat/k, not in flat",
+        ),
+    ] {
+        let folder = folders.rsplit_once(' ').unwrap().1;
+        let text = scratch.refuses(&format!("{EVALUATE} {folders} --out new"));
+        assert_eq!(text, format!("{folder}: {start}{reason}"));
     }
 }
 

@@ -208,3 +208,26 @@ fn a_scratch_of_five_pixels_is_found_on_a_picture_of_4096() {
     let next = found.regions.listed.get(1).map_or(0.0, |other| other.peak);
     assert!(next < 0.5 * first.peak, "{next} {}", first.peak);
 }
+
+#[test]
+fn tiles_that_see_each_pixel_very_often_are_warned_of_before_the_work() {
+    let scratch = Scratch::new();
+    scratch.succeeds("model init --model 2 --width 2 --out fresh.safetensors");
+    write_png(&scratch.path("large.png"), &surface(9, 150, 210)).unwrap();
+    let detect = |options: &str| scratch.run(&format!("detect --model fresh.safetensors --out new {options}")).err;
+    let warning = "warning: tiles of 64 px that overlap by 56 px see each pixel up to 8 x 8 times, which takes as many times as long; a smaller --overlap or a \
+        larger --tile is faster: with --overlap 32 it is 2 x 2 times\n";
+    let err = detect("--tile 64 --overlap 56 large.png");
+    assert!(err.contains(warning), "{err}");
+    // A picture in strips, of which only the header is there, has no result.
+    scratch.write("huge.pgm", "P5 9000 9000 255\n");
+    let err = detect("--tile 64 --overlap 56 huge.pgm");
+    assert!(err.find(warning) < err.find("error: huge.pgm") && err.contains(warning), "{err}");
+    // Three quarters, and pictures that have few tiles.
+    write_png(&scratch.path("small.png"), &surface(9, 60, 80)).unwrap();
+    for options in ["--tile 64 --overlap 48 large.png", "--tile 64 --overlap 56 small.png", "--tile 256 --overlap 248 large.png"]
+    {
+        let err = detect(options);
+        assert!(!err.contains("see each pixel"), "{options}: {err}");
+    }
+}

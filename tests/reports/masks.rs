@@ -132,3 +132,66 @@ fn masks_of_images_that_exif_turns_fit_if_they_are_turned_alike_or_upright() {
     let reason = "the mask has 32x24 pixels (height x width), its image 24x32 pixels (height x width); one of them is turned, perhaps by its EXIF data";
     assert!(ran.err.contains("5 of 8 files skipped: ") && ran.err.contains(reason), "{}", ran.err);
 }
+
+#[test]
+fn masks_that_lie_beside_their_images_count_as_images_and_are_named() {
+    let scratch = Scratch::new();
+    let [image, mask] =
+        ["test/stain/000.png", "ground_truth/stain/000_mask.png"].map(|name| scratch.read(format!("cloth/{name}")));
+    for name in ["k/a.png", "k/b.png"] {
+        scratch.write(format!("bad/{name}"), &image);
+    }
+    let evaluate = "evaluate --model run/model.safetensors --abnormal bad --out";
+    assert!(!scratch.succeeds(&format!("{evaluate} a")).err.contains("called like"));
+    // A number alone is no ending of a mask here.
+    for name in ["k/a_mask.png", "k/b_mask_2.png", "k/a_1.png", "c_mask.png"] {
+        scratch.write(format!("bad/{name}"), &mask);
+    }
+    let ran = scratch.succeeds(&format!("{evaluate} b"));
+    let warning = "bad: 2 of 6 test images are called like masks, k/a_mask.png like that of k/a.png, and count as images; give masks a folder of their own \
+        with --masks, or in ground_truth of a category";
+    assert!(ran.err.contains(warning) && ran.err.matches("called like").count() == 1, "{}", ran.err);
+}
+
+#[test]
+fn an_image_that_is_called_like_the_mask_of_another_is_said_to_have_it() {
+    let scratch = Scratch::new();
+    scratch.write("cloth/test/stain/000_mask.png", scratch.read("cloth/test/hole/000.png"));
+    let [own, other, mask] =
+        ["test/stain/000.png", "test/stain/000_mask.png", "ground_truth/stain/000_mask.png"].map(|name| format!("cloth/{name}"));
+    let expected = format!(
+        "{own}: this defect image has no mask, because {mask} is that of {other}; if that is no image, move it away, else call the mask of this one 000.png"
+    );
+    let text = scratch.refuses(&format!("{EVALUATE} new"));
+    assert_eq!(text, expected);
+    // The way that it names.
+    scratch.write("cloth/ground_truth/stain/000.png", scratch.read(&mask));
+    scratch.succeeds(&format!("{EVALUATE} new"));
+}
+
+#[test]
+fn a_test_set_whose_masks_are_incomplete_goes_on_the_way_that_is_named() {
+    let scratch = Scratch::new();
+    let away = |from: &str, to: &str| std::fs::rename(scratch.path(from), scratch.path(to)).unwrap();
+    away("cloth/ground_truth/stain/000_mask.png", "cloth/ground_truth/stain/001_mask.png");
+    let text = scratch.refuses(&format!("{EVALUATE} new"));
+    let way = "; if there is no folder cloth/ground_truth, `evaluate` needs no masks, and has metrics of whole images only";
+    assert!(text.ends_with(&format!("cloth/ground_truth/stain/000_mask.png{way}")), "{text}");
+    // An empty folder is no other case.
+    away("cloth/ground_truth", "truth");
+    std::fs::create_dir(scratch.path("cloth/ground_truth")).unwrap();
+    assert!(scratch.refuses(&format!("{EVALUATE} new")).ends_with(way));
+    std::fs::remove_dir(scratch.path("cloth/ground_truth")).unwrap();
+    let ran = scratch.succeeds(&format!("{EVALUATE} new"));
+    assert!(ran.err.contains("there is no ground truth"), "{}", ran.err);
+    // One mask too many.
+    away("truth", "cloth/ground_truth");
+    scratch.write("cloth/ground_truth/stain/000_mask.png", scratch.read("cloth/ground_truth/stain/001_mask.png"));
+    let text = scratch.refuses(&format!("{EVALUATE} new2"));
+    let way = "001_mask.png: this mask has no image in test/stain; add that, or move the mask out of cloth/ground_truth";
+    assert!(text.ends_with(way), "{text}");
+    away("cloth/test/stain", "stain");
+    let text = scratch.refuses(&format!("{EVALUATE} new2"));
+    let way = "these masks have no images: there is no folder cloth/test/stain; move them out of cloth/ground_truth";
+    assert!(text.ends_with(way), "{text}");
+}
