@@ -202,8 +202,8 @@ fn conclude(arguments: &Arguments, map: &mut dyn Map, samples: &ImageSamples<'_>
     if let Some(out) = &arguments.out {
         let outputs = outputs(arguments, out)?;
         let page = AuditPage { card: &card, name: (*name).to_owned(), subtitle: subtitle.clone(), facts };
-        outputs.write(&out.join(RECORD_FILE), format!("{json}\n").as_bytes())?;
-        outputs.write(&out.join(PAGE_FILE), page.render().as_bytes())?;
+        let record = (out.join(RECORD_FILE), format!("{json}\n").into_bytes());
+        outputs.replace_together(&[(out.join(PAGE_FILE), page.render().into_bytes()), record], &[])?;
     }
     if arguments.json {
         return say_record(&json);

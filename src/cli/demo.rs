@@ -9,6 +9,7 @@ use crate::ops::Backend;
 use crate::run::{
     CHECKPOINT_FILE, CONFIG_FILE, Config, DEMO_FAMILY, LOG_FILE, METRICS_FILE, MODEL_FILE, MetricsFile, Outcome, PREVIOUS_FILE,
     Start, TrainingJob, check_evaluation_memory, check_own_files, demo_config, evaluate_detector, generate_demo_data,
+    has_checkpoint,
 };
 use crate::train::Checkpoint;
 use crate::{Error, Result};
@@ -63,7 +64,7 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
     let outputs = Outputs::new(out, COMMAND, false)?;
     // Another process may train here.
     let early = has_lock_file(out).then(|| lock_folder(out)).transpose()?;
-    check_free(&outputs, arguments.overwrite)?;
+    check_free(&outputs, arguments)?;
     let lock = early.map_or_else(|| lock_folder(out), Ok)?;
     clear(&outputs)?;
     outputs.claim()?;
@@ -74,7 +75,7 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
     let steps = config.train.steps;
     note(format_args!("training {} for {steps} steps", config.architecture()));
     let job = TrainingJob::prepare_with(config, &folder, out, Start::New, || Ok(lock))?;
-    let line = interruption(arguments, &folder);
+    let line = format!("interrupted; {} continues the training", continuation(arguments));
     let outcome = train::run_job(backend, &job, line.clone(), None);
     // Also of a run that failed, so that the next demo may replace them.
     let adopted = outputs.adopt(RUN_FILES.map(|name| out.join(name)).iter().filter(|path| path.exists()));
@@ -108,12 +109,32 @@ fn generated(out: &Path, seed: u64) -> Result<PathBuf> {
     hidden.release(&drafted, &place).map_err(failed).map(|()| place)
 }
 
-/// What is said of an interruption of the training.
-fn interruption(arguments: &Arguments, data: &Path) -> String {
+/// The command that continues the training.
+fn continuation(arguments: &Arguments) -> String {
     let out = &arguments.out;
-    let (config, data, out) = (shell_word(&out.join(CONFIG_FILE)), shell_word(data), shell_word(out));
+    let [config, data, out] = [&out.join(CONFIG_FILE), &category_folder(out), out].map(|path| shell_word(path));
     let device = arguments.device.words();
-    format!("interrupted; `orthoscope train --config {config} --data {data} --out {out} --resume{device}` continues the training")
+    format!("`orthoscope train --config {config} --data {data} --out {out} --resume{device}`")
+}
+
+/// What there is in a folder with files of a demo, and how to go on.
+fn present_demo(arguments: &Arguments) -> String {
+    let out = &arguments.out;
+    let has = |name| out.join(name).exists();
+    // It gets its name last.
+    if has(METRICS_FILE) {
+        return "already holds a demo; choose another folder with --out, or pass --overwrite to replace it".to_owned();
+    }
+    let way = if has(MODEL_FILE) {
+        let [model, data, test] = [out.join(MODEL_FILE), category_folder(out), out.join("test")].map(|path| shell_word(&path));
+        let device = arguments.device.words();
+        format!("`orthoscope evaluate --model {model} --data {data} --out {test}{device}` evaluates its weights")
+    } else if has_checkpoint(out) {
+        format!("{} continues its training", continuation(arguments))
+    } else {
+        "nothing of it can be continued".to_owned()
+    };
+    format!("holds a demo that was not finished; {way}; choose another folder with --out, or pass --overwrite to start over")
 }
 
 /// The files of the training.
@@ -138,8 +159,8 @@ fn present(out: &Path) -> Result<Vec<PathBuf>> {
     Ok(all.filter(|path| path.symlink_metadata().is_ok()).collect())
 }
 
-/// Checks that nothing is in the way, or, with `overwrite`, only what a demo wrote.
-fn check_free(outputs: &Outputs, overwrite: bool) -> Result<()> {
+/// Checks that nothing is in the way, or, with `--overwrite`, only what a demo wrote.
+fn check_free(outputs: &Outputs, arguments: &Arguments) -> Result<()> {
     let out = outputs.folder();
     let (present, unrecorded) = (present(out)?, cut_short(outputs)?);
     for path in &present {
@@ -150,10 +171,10 @@ fn check_free(outputs: &Outputs, overwrite: bool) -> Result<()> {
             return Err(Error::file(path, reason));
         }
     }
-    if present.is_empty() || overwrite {
+    if present.is_empty() || arguments.overwrite {
         return Ok(());
     }
-    Err(Error::file(out, "already holds a demo; choose another folder with --out, or pass --overwrite to replace it"))
+    Err(Error::file(out, present_demo(arguments)))
 }
 
 /// The files of a demo's training that was killed before its weights: a config of a demo, to the byte, a log, and checkpoints with

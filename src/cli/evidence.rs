@@ -38,22 +38,35 @@ pub fn prepare(out: &Path, is_journaled: bool, overwrite: bool) -> Result<Output
     Ok(outputs)
 }
 
-/// Writes `claims.json`, `claims.csv`, `index.html`, `figures/` and `arrays/`.
+/// Writes `claims.json`, `claims.csv`, `index.html`, `figures/` and `arrays/` in place of those of an earlier run.
 ///
 /// # Errors
 /// An invalid image, or a file that cannot be written.
 pub fn write(outputs: &Outputs, records: &[Record], page: &ClaimsPage<'_>) -> Result<()> {
     let [json, csv, html] = FILES.map(|name| outputs.folder().join(name));
     let text = serde_json::to_string_pretty(records).map_err(|error| Error::file(&json, error))?;
-    // First, so that an old page never shows new figures.
-    outputs.remove(&html)?;
+    let table = table(records).map_err(|error| Error::file(&csv, error))?;
+    let files = [(json, format!("{text}\n").into_bytes()), (csv, table), (html, page.render()?.into_bytes())];
+    // Complete before anything goes: if the disk is full, most likely for them.
+    let drafts = files.iter().map(|(path, bytes)| outputs.filled(path, bytes)).collect::<Result<Vec<_>>>()?;
+    outputs.replace_together(&[], &earlier(outputs)?)?;
     for (_, figure) in page.figures {
         write_figure(outputs, figure)?;
         write_arrays(outputs, figure)?;
     }
-    let table = table(records).map_err(|error| Error::file(&csv, error))?;
-    let files = [(json, format!("{text}\n").into_bytes()), (csv, table), (html, page.render()?.into_bytes())];
-    outputs.replace_together(&files, &[])
+    outputs.replace_by_drafts(drafts, &[])
+}
+
+/// All files of an earlier run, the page first. Figures and arrays are too many to be replaced together, because each would be
+/// an open file; so none of them stays beside new ones.
+fn earlier(outputs: &Outputs) -> Result<Vec<PathBuf>> {
+    let out = outputs.folder();
+    let mut files: Vec<PathBuf> = FILES.iter().rev().map(|name| out.join(name)).collect();
+    for folder in [FIGURES, ARRAYS] {
+        files.extend(files_below(&out.join(folder))?);
+    }
+    files.retain(|path| path.is_file() && outputs.is_own(path).unwrap_or(false));
+    Ok(files)
 }
 
 fn table(records: &[Record]) -> anyhow::Result<Vec<u8>> {

@@ -25,7 +25,7 @@ impl TrainingFolder {
 #[derive(clap::Args)]
 pub struct TestFolders {
     /// Category folder with test/ and ground_truth/
-    #[arg(long, value_name = "ROOT/CATEGORY", required_unless_present_any = ["normal", "abnormal"])]
+    #[arg(long, value_name = "ROOT/CATEGORY", required_unless_present_any = ["normal", "abnormal", "masks"])]
     data: Option<PathBuf>,
     #[command(flatten)]
     folders: FreeFolders,
@@ -49,7 +49,7 @@ pub struct FreeFolders {
     abnormal: Option<PathBuf>,
     /// Folder of the masks of these, with the same subfolders: NAME.png, NAME_mask.png, NAME_1.png, NAME_2.png or NAME/*.png are
     /// masks of NAME; several are united
-    #[arg(long, value_name = "DIR", requires = "abnormal")]
+    #[arg(long, value_name = "DIR", requires = "abnormal", conflicts_with = "data")]
     masks: Option<PathBuf>,
 }
 

@@ -168,6 +168,16 @@ pub fn remove_leftovers(folder: &Path) {
     }
 }
 
+/// The same in all folders below, too; links are not followed.
+pub(super) fn remove_leftovers_below(folder: &Path) {
+    remove_leftovers(folder);
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) && !is_named(&entry.path()) {
+            remove_leftovers_below(&entry.path());
+        }
+    }
+}
+
 /// Removes a hidden folder that no process holds. One that was left before it got its lock is empty.
 fn remove_left_folder(path: &Path) -> bool {
     let lock = path.join(LOCK_FILE);

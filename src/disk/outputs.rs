@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::atomic::{Written, folder_of, swap};
 use super::draft::{Draft, hexadecimal};
+use super::leftovers::remove_leftovers_below;
 use super::record::{Record, WHOLE, locked};
 use super::settle::{Unsettled, settle};
 use super::{check_output_file, make_folder};
@@ -294,6 +295,14 @@ impl Outputs {
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io(path, "cannot be removed", error)),
             _ => Ok(()),
+        }
+    }
+
+    /// Removes the temporary files that killed processes have left in the folder and below it, also in folders in which nothing
+    /// is written now, if this command has written here before. Other folders are not searched: they may be large.
+    pub fn remove_leftovers(&self) {
+        if !self.record.is_empty() {
+            remove_leftovers_below(&self.folder);
         }
     }
 

@@ -41,6 +41,18 @@ fn configs_results_and_curves_stand_side_by_side() {
 }
 
 #[test]
+fn the_readme_evaluates_a_run_where_it_is_compared() {
+    let lines = || include_str!("../../README.md").lines();
+    let out = |command: &str| {
+        let line = lines().find(|line| line.starts_with(command)).unwrap();
+        line.split(" --out ").nth(1).unwrap().split(' ').next().unwrap().to_owned()
+    };
+    let run = out("orthoscope train --config bottle.toml");
+    assert_eq!(out("orthoscope evaluate --model runs/bottle/"), run);
+    assert!(lines().any(|line| line.contains(&format!("`compare {run} "))));
+}
+
+#[test]
 fn what_is_equal_is_said() {
     let scratch = Scratch::new();
     scratch.succeeds("train --config c.toml --data cloth --out other");

@@ -45,3 +45,36 @@ fn a_short_demo_writes_all_files_and_never_overwrites_them() {
     assert!(scratch.read("demo/data/mine.txt") == b"mine" && scratch.read("demo/notes.txt") == b"mine");
     check_metrics(&scratch.json("demo/metrics.json"), &["last step 2; seed 1"]);
 }
+
+#[test]
+fn a_demo_that_was_not_finished_is_told_apart() {
+    let scratch = Scratch::new();
+    let ways = "; choose another folder with --out, or pass --overwrite to start over";
+    let demo = "demo --out demo --steps 2 --device cpu";
+    scratch.succeeds(demo);
+    // The state in which a kill or Ctrl-C leaves it during its evaluation, during its training, and before its first checkpoint.
+    for (gone, command, then) in [
+        (
+            ["metrics.json", "index.html"],
+            "evaluate --model demo/model.safetensors --data demo/data/tiles --out demo/test --device cpu",
+            "evaluates its weights",
+        ),
+        (
+            ["model.safetensors", "figure.png"],
+            "train --config demo/config.toml --data demo/data/tiles --out demo --resume --device cpu",
+            "continues its training",
+        ),
+    ] {
+        gone.iter().for_each(|name| std::fs::remove_file(scratch.path("demo").join(name)).unwrap());
+        assert_eq!(
+            scratch.refuses(demo),
+            format!("demo: holds a demo that was not finished; `orthoscope {command}` {then}{ways}")
+        );
+        scratch.succeeds(command);
+    }
+    for name in ["model.safetensors", "checkpoint.safetensors", "checkpoint.previous.safetensors"] {
+        let _ = std::fs::remove_file(scratch.path("demo").join(name));
+    }
+    assert_eq!(scratch.refuses(demo), format!("demo: holds a demo that was not finished; nothing of it can be continued{ways}"));
+    scratch.succeeds(&format!("{demo} --overwrite"));
+}

@@ -106,6 +106,20 @@ fn a_figure_that_was_asked_for_and_lacks_its_input_is_an_error() {
 }
 
 #[test]
+fn a_figure_that_is_skipped_now_leaves_no_picture_of_the_earlier_run() {
+    let scratch = Scratch::new();
+    scratch.succeeds(&format!("figures --out drawn --only network,training,scores {MODEL}"));
+    scratch.write("drawn/training_mine.svg", "mine");
+    // Those that are not asked for stay.
+    scratch.succeeds("figures --out drawn --only network");
+    let drawn = ["figures.json", "index.html", "network_model_1.svg", "network_model_2.svg"];
+    let others = ["scores.svg", "training_loss.svg", "training_mine.svg", "training_rate.svg"];
+    assert_eq!(scratch.names("drawn"), [drawn, others].concat());
+    scratch.succeeds("figures --out drawn");
+    assert_eq!(scratch.names("drawn"), [&drawn[..], &["training_mine.svg"]].concat());
+}
+
+#[test]
 fn a_category_without_defects_has_no_figures_of_a_test() {
     let scratch = Scratch::new();
     std::fs::remove_dir_all(scratch.path("cloth/ground_truth")).unwrap();

@@ -185,7 +185,16 @@ fn masks_that_do_not_fit_are_named() {
     // Without masks there is nothing to be missing.
     let ran = scratch.succeeds(&format!("{EVALUATE} --normal parts/fresh --abnormal parts/nok --out plain"));
     assert!(ran.err.contains("there is no ground truth: no pixel metric") && ran.out.contains("image AUROC"), "{}", ran.err);
-    assert!(scratch.misused(&format!("{EVALUATE} --normal parts/fresh --masks parts/truth --out x")).contains("--abnormal"));
+    let metrics = "metrics --maps maps";
+    let figures = "figures --model run/model.safetensors --out x";
+    let evaluate = &format!("{EVALUATE} --out x");
+    for command in [evaluate, &format!("{evaluate} --normal parts/fresh"), metrics, figures] {
+        let told = scratch.misused(&format!("{command} --masks parts/truth"));
+        let needed = "error: the following required arguments were not provided:\n  --abnormal <DIR>\n\n";
+        assert!(told.starts_with(needed), "{command}: {told}");
+        let told = scratch.misused(&format!("{command} --data own --masks parts/truth"));
+        assert!(told.starts_with("error: the argument '--") && told.contains("cannot be used with"), "{command}: {told}");
+    }
 }
 
 #[test]

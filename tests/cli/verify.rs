@@ -195,6 +195,16 @@ fn arrays_hold_the_points_of_the_figures_and_the_page_lists_them_all() {
     assert!(!stems.is_empty() && named == stems, "{named:?}");
     let drawn = scratch.names("found/figures");
     assert_eq!(page.matches("<svg ").count(), drawn.iter().filter(|name| name.ends_with(".svg")).count());
+    // Nothing of another claim stays beside new figures.
+    scratch.write("found/figures/mine.svg", "mine");
+    scratch.succeeds("verify --claim C2 --out found --overwrite");
+    assert_eq!(scratch.names("found/figures"), ["c2_projectors.svg", "mine.svg"]);
+    assert!(stems.iter().all(|stem| names_or_none(&scratch, &format!("found/arrays/{stem}")).is_empty()));
+}
+
+/// The names in a folder, none if there is no folder.
+fn names_or_none(scratch: &Scratch, folder: &str) -> Vec<String> {
+    if scratch.path(folder).exists() { scratch.names(folder) } else { Vec::new() }
 }
 
 /// The bits of an f64 array of pairs.

@@ -92,6 +92,29 @@ fn a_failed_evaluation_keeps_the_files_of_the_earlier_one_together() {
 }
 
 #[test]
+fn failed_figures_an_audit_and_claims_keep_the_files_of_the_earlier_ones_together() {
+    let scratch = Scratch::new();
+    scratch.succeeds("model init --model 2 --width 2 --seed 8 --out other.safetensors");
+    scratch.succeeds("data generate --out more --family cloth --size 32 --train 8 --good 5 --defects 1");
+    let figures = "figures --data cloth --only scores,misses,network --out new --model";
+    let audit = "audit --data more/cloth --images 5 --probes 2 --singular-values 2 --out new --model";
+    let verify = "verify --claim C2 --out new --seed";
+    for (command, [old, new], kilobytes) in [
+        (figures, ["run/model.safetensors", "other.safetensors"], 8),
+        // Enough for the record, not for the page.
+        (audit, ["run/model.safetensors", "other.safetensors"], 16),
+        (verify, ["0", "1"], 8),
+    ] {
+        scratch.succeeds(&format!("{command} {old}"));
+        let before = tree(&scratch.path("new"));
+        let ran = with_file_limit(&scratch, kilobytes, &format!("{command} {new}"));
+        assert!(ran.code == 1 && ran.err.contains("cannot be written: File too large"), "{command}: {}", ran.err);
+        assert!(tree(&scratch.path("new")) == before, "{command} mixed old and new files");
+        std::fs::remove_dir_all(scratch.path("new")).unwrap();
+    }
+}
+
+#[test]
 fn a_failed_detection_keeps_the_files_of_the_earlier_one_together() {
     let scratch = Scratch::new();
     scratch.succeeds("detect --model run/model.safetensors --out new cloth/test/bend");

@@ -64,6 +64,20 @@ fn leftovers_of_killed_commands_are_removed_by_the_next_one_in_the_folder() {
 }
 
 #[test]
+fn leftovers_in_a_subfolder_are_removed_by_a_detection_that_writes_nothing_there() {
+    let scratch = Scratch::new();
+    let detect = "detect --model run/model.safetensors --out found";
+    scratch.succeeds(&format!("{detect} cloth/test"));
+    for name in [".orthoscope-aB3xYz.part", "mine.part", "deep/er/.orthoscope-Folder.part/.lock"] {
+        scratch.write(format!("found/good/{name}"), "");
+    }
+    scratch.succeeds(&format!("{detect} cloth/test/good"));
+    let names = scratch.names("found/good");
+    assert!(!names.contains(&".orthoscope-aB3xYz.part".to_owned()) && names.contains(&"mine.part".to_owned()), "{names:?}");
+    assert!(scratch.names("found/good/deep/er").is_empty());
+}
+
+#[test]
 fn a_killed_training_leaves_nothing_for_long() {
     let scratch = Scratch::new();
     let mut child = endless(&scratch, "");

@@ -44,6 +44,7 @@
   found.next = await drawn();
   found.views = [...dialog.querySelectorAll(".views button")].map(one => [one.textContent, one.getAttribute("aria-pressed")]);
   found.score = dialog.querySelector("span.score").textContent;
+  found.about = dialog.querySelector(".note").textContent;
   dialog.close();
   found.images = [...section.querySelectorAll("img")].map(image => image.loading);
   console.log("DRIVEN " + JSON.stringify(found));

@@ -129,5 +129,7 @@ fn filters_keys_and_the_enlarged_picture_work() {
     assert!(place[2] < height + 0.1 && place[3] < width + 0.1, "{place:?}");
     assert_eq!(found["views"], json!([["overlay", "false"], ["heatmap", "true"]]));
     assert_eq!(found["score"], "score 2.00000, threshold 1.50000");
+    let about = "150 px, 20 high and 10 wide, at row 10, column 5; peak 0.50000";
+    assert_eq!(found["about"].as_str().unwrap().replace('\u{a0}', " "), about);
     assert!(found["images"].as_array().unwrap().iter().all(|loading| loading == "lazy"));
 }

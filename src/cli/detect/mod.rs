@@ -99,6 +99,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let inputs = images.iter().filter_map(|picture| picture.real.clone()).chain(model);
     let outputs = Outputs::new(&arguments.out, "detect", arguments.overwrite)?.protecting_real(inputs).in_haste();
     pictures::check_outputs(&outputs, &images, &parts, &files_of_all(outputs.folder()))?;
+    outputs.remove_leftovers();
     let device = arguments.device.open()?;
     let window = window(device.is_cpu());
     on_device!(device, |backend| detect(arguments, &backend, &images, &parts, &outputs, window))

@@ -182,7 +182,7 @@ fn numbers(judged: Option<&Judged>) -> String {
     let regions = if judged.pixel_threshold.is_some() { judged.regions.to_string() } else { "–".to_owned() };
     let largest = judged.largest.map(|own| {
         format!(
-            "{}\u{a0}px <small>{}\u{a0}high and {}\u{a0}wide, at row\u{a0}{}, column\u{a0}{}; peak\u{a0}{}</small>",
+            "{}\u{a0}px<span>, </span><small>{}\u{a0}high and {}\u{a0}wide, at row\u{a0}{}, column\u{a0}{}; peak\u{a0}{}</small>",
             own.area,
             own.height,
             own.width,
@@ -255,7 +255,9 @@ mod tests {
         assert_eq!(html.matches("verdict right\">normal<").count(), 2);
         assert!(
             html.contains("data-box=\"3 1 2 4\"")
-                && html.contains("7\u{a0}px <small>2\u{a0}high and 4\u{a0}wide, at row\u{a0}3, column\u{a0}1; peak\u{a0}0.50000")
+                && html.contains(
+                    "7\u{a0}px<span>, </span><small>2\u{a0}high and 4\u{a0}wide, at row\u{a0}3, column\u{a0}1; peak\u{a0}0.50000"
+                )
         );
     }
 

@@ -4,7 +4,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::data::{Image, encode_png};
-use crate::disk::Outputs;
 use crate::error::{Error, Result};
 
 /// A figure that the command line can ask for.
@@ -164,11 +163,11 @@ impl Drawing {
         format!("{}.{extension}", self.stem)
     }
 
-    pub(super) fn write(&self, outputs: &Outputs) -> Result<()> {
-        let path = outputs.folder().join(self.file());
+    /// The bytes of the file.
+    pub(super) fn bytes(&self) -> Result<Vec<u8>> {
         match &self.content {
-            Content::Png(image) => outputs.write(&path, &encode_png(image)?),
-            Content::Svg(svg) => outputs.write(&path, svg.as_bytes()),
+            Content::Png(image) => encode_png(image),
+            Content::Svg(svg) => Ok(svg.clone().into_bytes()),
         }
     }
 }

@@ -18,6 +18,8 @@ mod drawing;
 mod index;
 mod panels;
 
+use std::path::{Path, PathBuf};
+
 use super::chart;
 use super::curves::curves_file;
 use super::loss_curve::loss_curve;
@@ -125,10 +127,11 @@ fn training(log: &[LogEntry]) -> Vec<Drawing> {
 /// The lists of the figures, for programs and for people.
 pub const LISTS: [&str; 2] = ["figures.json", "index.html"];
 
-/// Writes the pictures, `index.html` and `figures.json`. `skipped` are figures without input, with the reason.
+/// Writes the pictures, `figures.json` and `index.html`, which replace those of an earlier run together. `skipped` are figures
+/// without input, with the reason.
 ///
 /// # Errors
-/// A file that cannot be written, or one in its place that is not ours.
+/// A file that cannot be written, or one in its place that is not ours; the files of the earlier run then stay.
 pub fn write(
     outputs: &Outputs,
     heading: &str,
@@ -136,16 +139,28 @@ pub fn write(
     drawings: &[Drawing],
     skipped: &[(Name, String)],
 ) -> Result<()> {
-    // All of them first: nothing is written if one is in the way.
-    let files = drawings.iter().map(Drawing::file).chain(LISTS.map(str::to_owned));
-    files.into_iter().try_for_each(|name| outputs.check(&outputs.folder().join(name)))?;
     let [json, page] = LISTS.map(|name| outputs.folder().join(name));
-    // So that an old page never shows new pictures.
-    outputs.replace_together(&[], &[page.clone(), json.clone()])?;
-    drawings.iter().try_for_each(|drawing| drawing.write(outputs))?;
-    let json = (json, index::json(protocol, drawings, skipped)?.into_bytes());
-    let page = (page, index::page(heading, protocol, drawings, skipped).into_bytes());
-    outputs.replace_together(&[json, page], &[])
+    let picture = |drawing: &Drawing| Ok((outputs.folder().join(drawing.file()), drawing.bytes()?));
+    let mut files = drawings.iter().map(picture).collect::<Result<Vec<_>>>()?;
+    files.push((json, index::json(protocol, drawings, skipped)?.into_bytes()));
+    files.push((page, index::page(heading, protocol, drawings, skipped).into_bytes()));
+    outputs.replace_together(&files, &outdated(outputs, drawings, skipped))
+}
+
+/// The pictures of an earlier run that belong to one of these figures and are not drawn now, because their input is missing or
+/// they have another suffix.
+fn outdated(outputs: &Outputs, drawings: &[Drawing], skipped: &[(Name, String)]) -> Vec<PathBuf> {
+    let names: Vec<Name> = drawings.iter().map(|own| own.name).chain(skipped.iter().map(|(name, _)| *name)).collect();
+    let is_of =
+        |stem: &str, name: &Name| stem.strip_prefix(name.key()).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'));
+    let is_known = |path: &Path| {
+        let stem = path.file_stem().and_then(|stem| stem.to_str());
+        stem.is_some_and(|stem| names.iter().any(|name| is_of(stem, name)))
+    };
+    let is_drawn = |path: &Path| drawings.iter().any(|own| path.ends_with(own.file()));
+    let entries = std::fs::read_dir(outputs.folder()).into_iter().flatten().flatten().map(|entry| entry.path());
+    let earlier = entries.filter(|path| is_known(path) && !is_drawn(path));
+    earlier.filter(|path| outputs.is_own(path).unwrap_or(false)).collect()
 }
 
 #[cfg(test)]
