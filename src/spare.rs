@@ -35,6 +35,23 @@ pub(crate) fn reserved<T>(count: usize) -> Result<Vec<T>, TryReserveError> {
     Ok(values)
 }
 
+/// Memory that is taken and not used, as long as this lives: what of it is asked for afterwards is there, with what is left beside
+/// for small things. Those take nothing of it before, as they do of a promise.
+#[must_use]
+pub(crate) struct Kept {
+    _space: Vec<u8>,
+}
+
+/// Keeps so many bytes.
+///
+/// # Errors
+/// Too little memory.
+pub(crate) fn kept(bytes: usize) -> Result<Kept, TryReserveError> {
+    let space = reserved(bytes.saturating_add(LEFT))?;
+    // What nobody looks at, the compiler would not even take.
+    Ok(Kept { _space: black_box(space) })
+}
+
 /// Memory that is left for code which takes it without asking, such as an encoder, as long as this lives.
 #[must_use]
 pub(crate) struct Promise {
@@ -103,6 +120,12 @@ mod tests {
     fn what_no_memory_can_hold_is_an_error() {
         assert!(reserved::<u64>(usize::MAX).is_err() && reserved::<u8>(isize::MAX as usize).is_err());
         assert!(reserved::<u64>(1 << 20).unwrap().capacity() == 1 << 20 && reserved::<u64>(0).unwrap().capacity() == 0);
+    }
+
+    #[test]
+    fn what_is_kept_has_room_for_small_things_beside_it() {
+        assert!(kept(isize::MAX as usize).is_err());
+        assert_eq!(kept(5).unwrap()._space.capacity(), LEFT + 5);
     }
 
     #[test]

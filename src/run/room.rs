@@ -3,12 +3,12 @@
 use super::config::Config;
 use super::memory::{checkpoint_bytes, memory_words};
 use crate::error::{Error, Result};
-use crate::spare::{Promise, promised};
+use crate::spare::{Kept, kept};
 
 /// Memory that nothing else takes. It is needed again at every checkpoint.
 pub(super) struct Room {
     bytes: usize,
-    promise: Option<Promise>,
+    kept: Option<Kept>,
 }
 
 impl Room {
@@ -18,23 +18,23 @@ impl Room {
     /// Too little memory.
     pub(super) fn for_checkpoint(config: &Config) -> Result<Self> {
         let bytes = usize::try_from(checkpoint_bytes(config)?).unwrap_or(usize::MAX);
-        Ok(Self { bytes, promise: Some(promise(bytes)?) })
+        Ok(Self { bytes, kept: Some(keep(bytes)?) })
     }
 
-    /// Lets `save` have the memory.
+    /// Lets `save` have the memory. If it cannot be had again afterwards, the run goes on without: this time it was enough.
     ///
     /// # Errors
-    /// Those of `save`; afterwards there is too little memory for the next time.
+    /// Those of `save`.
     pub(super) fn used_by<T>(&mut self, save: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.promise = None;
+        self.kept = None;
         let saved = save()?;
-        self.promise = Some(promise(self.bytes)?);
+        self.kept = keep(self.bytes).ok();
         Ok(saved)
     }
 }
 
-fn promise(bytes: usize) -> Result<Promise> {
-    promised(bytes).map_err(|_| {
+fn keep(bytes: usize) -> Result<Kept> {
+    kept(bytes).map_err(|_| {
         let needed = memory_words(bytes as u64);
         Error::config(
             "model.width",
@@ -55,10 +55,11 @@ mod tests {
             Config { model: Autoencoder { width, ..base.model.clone() }, ..base }
         };
         let mut room = Room::for_checkpoint(&of_width(4)).unwrap();
-        assert!(room.bytes > 1000 && room.used_by(|| Ok(7)).unwrap() == 7 && room.promise.is_some());
+        assert!(room.bytes > 1000 && room.used_by(|| Ok(7)).unwrap() == 7 && room.kept.is_some());
         assert!(room.used_by(|| Err::<(), _>(Error::format("full"))).is_err());
         room.bytes = isize::MAX as usize;
-        let error = room.used_by(|| Ok(())).unwrap_err().to_string();
+        assert!(room.used_by(|| Ok(())).is_ok() && room.kept.is_none());
+        let error = keep(room.bytes).map(drop).unwrap_err().to_string();
         assert!(error.starts_with("config key `model.width`: a checkpoint needs 8192.0 PiB"), "{error}");
     }
 }

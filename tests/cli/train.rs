@@ -232,5 +232,5 @@ fn a_value_under_both_its_old_and_new_name_is_rejected() {
     scratch.write("c.toml", CONFIG.replace("warmup_steps = 2", "warmup_steps = 2\nwarmup = 3"));
     let text = scratch.refuses("train --config c.toml --data cloth --out new");
     let reason = "is the old name of `train.warmup_steps`, which is set too; remove one of them";
-    assert_eq!(text, format!("c.toml: config key `train.warmup`: {reason}"));
+    assert_eq!(text, format!("c.toml: line 10, config key `train.warmup`: {reason}"));
 }

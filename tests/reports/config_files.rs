@@ -49,5 +49,5 @@ fn relative_paths_mean_the_working_directory_and_their_error_says_so() {
     scratch.succeeds("train --config other/textures.toml --data cloth --out drawn");
     let ran = in_other("train --config textures.toml --data ../cloth --out ../none");
     let reason = "cloth/test/good: there is no such file or folder; the path starts at the working directory";
-    assert_eq!((ran.code, ran.err), (1, format!("error: config key `data.textures`: {reason}\n")));
+    assert_eq!((ran.code, ran.err), (1, format!("error: textures.toml: line 6, config key `data.textures`: {reason}\n")));
 }
