@@ -13,7 +13,7 @@ const LARGE: usize = 1 << 20;
 
 /// Bytes that are left for small things. They are more than 32 MiB, because up to that glibc may answer from what it has kept for
 /// one thread, and others would still find nothing.
-const LEFT: usize = 33 << 20;
+pub(crate) const LEFT: usize = 33 << 20;
 
 /// Bytes that are left beside those for code that takes them without asking, whether it has taken them yet or not. Held while
 /// memory is asked for and taken, so that two threads do not both get the last of it.
@@ -35,8 +35,9 @@ pub(crate) fn reserved<T>(count: usize) -> Result<Vec<T>, TryReserveError> {
     Ok(values)
 }
 
-/// Memory that is taken and not used, as long as this lives: what of it is asked for afterwards is there, with what is left beside
-/// for small things. Those take nothing of it before, as they do of a promise.
+/// Address space that is taken and not used, as long as this lives, so that nothing else takes it. Small things, which take memory
+/// without asking, may use up what is promised, but not this. It holds for a limit of address space; other limits count only memory
+/// that is used.
 #[must_use]
 pub(crate) struct Kept {
     _space: Vec<u8>,

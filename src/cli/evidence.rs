@@ -7,7 +7,7 @@ use crate::report::claims::ClaimsPage;
 use crate::report::curves::curves_file;
 use crate::report::gallery::gallery;
 use crate::report::spell::file_stem;
-use crate::theory::figure::{Content, Figure};
+use crate::theory::figure::{Content, Figure, GalleryImage, GalleryRow};
 use crate::theory::record::Record;
 use crate::{Error, Result};
 use ndarray::Array2;
@@ -38,32 +38,32 @@ pub fn prepare(out: &Path, is_journaled: bool, overwrite: bool) -> Result<Output
     Ok(outputs)
 }
 
-/// Writes `claims.json`, `claims.csv`, `index.html`, `figures/` and `arrays/` in place of those of an earlier run.
+/// Writes `claims.json`, `claims.csv`, `index.html`, `figures/` and `arrays/` in place of those of an earlier run, all together.
 ///
 /// # Errors
-/// An invalid image, or a file that cannot be written.
+/// An invalid image, or a file that cannot be written; the files of the earlier run are then where they were.
 pub fn write(outputs: &Outputs, records: &[Record], page: &ClaimsPage<'_>) -> Result<()> {
     let [json, csv, html] = FILES.map(|name| outputs.folder().join(name));
     let text = serde_json::to_string_pretty(records).map_err(|error| Error::file(&json, error))?;
     let table = table(records).map_err(|error| Error::file(&csv, error))?;
-    let files = [(json, format!("{text}\n").into_bytes()), (csv, table), (html, page.render()?.into_bytes())];
-    // Complete before anything goes: if the disk is full, most likely for them.
-    let drafts = files.iter().map(|(path, bytes)| outputs.filled(path, bytes)).collect::<Result<Vec<_>>>()?;
-    outputs.replace_together(&[], &earlier(outputs)?)?;
+    let mut files = Vec::new();
     for (_, figure) in page.figures {
-        write_figure(outputs, figure)?;
-        write_arrays(outputs, figure)?;
+        files.push(figure_file(outputs.folder(), figure)?);
+        files.extend(array_files(outputs.folder(), figure)?);
     }
-    outputs.replace_by_drafts(drafts, &[])
+    // The page is the last, which says that the others are complete.
+    files.extend([(json, format!("{text}\n").into_bytes()), (csv, table), (html, page.render()?.into_bytes())]);
+    let new: HashSet<&Path> = files.iter().map(|(path, _)| path.as_path()).collect();
+    let mut obsolete = earlier(outputs)?;
+    obsolete.retain(|path| !new.contains(path.as_path()));
+    outputs.replace_together(&files, &obsolete)
 }
 
-/// All files of an earlier run, the page first. Figures and arrays are too many to be replaced together, because each would be
-/// an open file; so none of them stays beside new ones.
+/// All figures and arrays of an earlier run.
 fn earlier(outputs: &Outputs) -> Result<Vec<PathBuf>> {
-    let out = outputs.folder();
-    let mut files: Vec<PathBuf> = FILES.iter().rev().map(|name| out.join(name)).collect();
+    let mut files = Vec::new();
     for folder in [FIGURES, ARRAYS] {
-        files.extend(files_below(&out.join(folder))?);
+        files.extend(files_below(&outputs.folder().join(folder))?);
     }
     files.retain(|path| path.is_file() && outputs.is_own(path).unwrap_or(false));
     Ok(files)
@@ -75,42 +75,43 @@ fn table(records: &[Record]) -> anyhow::Result<Vec<u8>> {
     Ok(writer.into_inner()?)
 }
 
-/// `STEM.svg` for a chart, `STEM.png` for a gallery.
-fn write_figure(outputs: &Outputs, figure: &Figure) -> Result<()> {
+/// `STEM.svg` for a chart, `STEM.png` for a gallery, below `out`.
+fn figure_file(out: &Path, figure: &Figure) -> Result<(PathBuf, Vec<u8>)> {
     let Figure { stem, title, .. } = figure;
-    let path = |ending: &str| outputs.folder().join(FIGURES).join(format!("{stem}.{ending}"));
+    let path = |ending: &str| out.join(FIGURES).join(format!("{stem}.{ending}"));
     match &figure.content {
-        Content::Chart(chart) => outputs.write(&path("svg"), curves_file(title, chart).as_bytes()),
+        Content::Chart(chart) => Ok((path("svg"), curves_file(title, chart).into_bytes())),
         Content::Gallery(rows) => {
             let sheet = gallery(rows).map_err(|error| error.within(format!("figure {stem}")))?;
-            outputs.write(&path("png"), &encode_png(&sheet)?)
+            Ok((path("png"), encode_png(&sheet)?))
         }
     }
 }
 
-/// `[k, 2]` for each series, `[h, w]` for each image.
-fn write_arrays(outputs: &Outputs, figure: &Figure) -> Result<()> {
-    let folder = outputs.folder().join(ARRAYS).join(&figure.stem);
+/// `[k, 2]` for each series, `[h, w]` for each image, below `out`.
+fn array_files(out: &Path, figure: &Figure) -> Result<Vec<(PathBuf, Vec<u8>)>> {
+    let folder = out.join(ARRAYS).join(&figure.stem);
     let mut taken = HashSet::new();
-    let mut write = |name: &str, shape: [usize; 2], values: &[f64]| {
+    let mut file = |name: &str, shape: [usize; 2], values: Vec<f64>| {
         let stem = file_stem(name);
         let numbered = (1..).map(|number| if number == 1 { stem.clone() } else { format!("{stem}_{number}") });
         let free = numbered.into_iter().find(|name| taken.insert(name.clone())).unwrap_or(stem.clone());
         let path = folder.join(format!("{free}.npy"));
-        let array = Array2::from_shape_vec(shape, values.to_vec()).map_err(|error| Error::file(&path, error))?;
-        outputs.write(&path, &npy::encode(&array)?)
+        let array = Array2::from_shape_vec(shape, values).map_err(|error| Error::file(&path, error))?;
+        Ok((path, npy::encode(&array)?))
     };
     match &figure.content {
-        Content::Chart(chart) => chart.series.iter().try_for_each(|series| {
-            let values: Vec<f64> = series.points.iter().flat_map(|&(x, y)| [x, y]).collect();
-            write(&series.name, [series.points.len(), 2], &values)
-        }),
+        Content::Chart(chart) => {
+            let values = |points: &[(f64, f64)]| points.iter().flat_map(|&(x, y)| [x, y]).collect();
+            chart.series.iter().map(|series| file(&series.name, [series.points.len(), 2], values(&series.points))).collect()
+        }
         Content::Gallery(rows) => {
-            rows.iter().flat_map(|row| row.images.iter().map(move |image| (row, image))).try_for_each(|(row, image)| {
+            let images = rows.iter().flat_map(|row| row.images.iter().map(move |image| (row, image)));
+            let array = |(row, image): (&GalleryRow, &GalleryImage)| {
                 let (height, width) = image.values.dim();
-                let values: Vec<f64> = image.values.iter().copied().collect();
-                write(&format!("{} {}", row.label, image.caption), [height, width], &values)
-            })
+                file(&format!("{} {}", row.label, image.caption), [height, width], image.values.iter().copied().collect())
+            };
+            images.map(array).collect()
         }
     }
 }

@@ -29,7 +29,7 @@ impl<P: TypedValueParser> TypedValueParser for Trimmed<P> {
 }
 
 fn nothing<T>(_: &str) -> Result<T, Error> {
-    Err(Error::argument("a word is missing before or after a comma"))
+    Err(Error::argument("a word is missing, perhaps before or after a comma"))
 }
 
 #[cfg(test)]
@@ -66,7 +66,10 @@ mod tests {
             for incomplete in [format!("{trimmed},"), format!(",{trimmed}"), trimmed.replace(',', ", ,"), String::new()] {
                 let error = tried(&incomplete).unwrap_err().to_string();
                 let words = format!("invalid value '{}' for '{flag} <", if incomplete.contains(", ,") { " " } else { "" });
-                assert!(error.contains(&words) && error.contains(">': a word is missing before or after a comma\n"), "{error}");
+                assert!(
+                    error.contains(&words) && error.contains(">': a word is missing, perhaps before or after a comma\n"),
+                    "{error}"
+                );
             }
         }
         let wrong = ["orthoscope", "detect", "--model", "m", "--out", "new", "a.png", "--save", "map, maks"];

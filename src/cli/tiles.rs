@@ -10,8 +10,8 @@ use super::numbers::multiple_of_8;
 use super::output::note;
 use crate::{Error, Result};
 
-/// How often a pixel may be seen without a warning: three quarters of a tile, which is the most that the overlap takes unasked, are
-/// that often.
+/// How often a pixel may be seen without a warning: as often as with an overlap of three quarters of a tile, the largest that is
+/// chosen unasked.
 const OFTEN: usize = 16;
 
 /// How large pictures are divided.
@@ -106,8 +106,8 @@ fn warn_of_repetition<'a>(now: Option<&Tiling>, detector: &Detector<impl Backend
     let Some(most) = seen.max_by_key(|&seen| times(seen)).filter(|&most| times(most) > OFTEN) else { return };
     let Tiling { tile, overlap, .. } = tiling;
     note(format_args!(
-        "warning: tiles of {tile} px that overlap by {overlap} px see each pixel up to {} x {} times, which takes as many times as long; a smaller \
-         --overlap or a larger --tile is faster: with --overlap {} it is 2 x 2 times",
+        "warning: tiles of {tile} px that overlap by {overlap} px see each pixel about {} x {} times, which takes as many times as long; a smaller \
+         --overlap or a larger --tile is faster: with --overlap {} it is about 2 x 2 times",
         most[0],
         most[1],
         tiling.half()

@@ -24,6 +24,9 @@ impl Drop for FolderLock {
         if let Some(file) = &self.file {
             // Nothing depends on it: a number that is left there is only read while somebody else holds the lock.
             let _ = file.set_len(0);
+            // Not left to the end of `file`: a program that another thread is just starting has a copy of it for a moment, and
+            // with that the lock.
+            let _ = file.unlock();
         }
     }
 }
@@ -133,6 +136,17 @@ mod tests {
         drop(held);
         assert_eq!(std::fs::read(path.join(LOCK_FILE)).unwrap(), b"");
         lock_folder(&path).unwrap();
+    }
+
+    #[test]
+    fn a_copy_of_the_file_in_a_program_that_starts_does_not_hold_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = lock_folder(folder.path()).unwrap();
+        let copy = held.file.as_ref().unwrap().try_clone().unwrap();
+        assert!(lock_folder(folder.path()).is_err());
+        drop(held);
+        lock_folder(folder.path()).unwrap();
+        drop(copy);
     }
 
     #[test]

@@ -137,7 +137,8 @@ impl Log {
         };
         let mut log = OwnFile::taken_over(path.to_owned());
         log.write_with(|writer| lines.map_or(Ok(()), |lines| copy(lines, writer, step, kept, path)))?;
-        let (file, length) = open_written(path)?;
+        let file = OpenOptions::new().read(true).append(true).open(path).map_err(|error| Error::write(path, error))?;
+        let length = file.metadata().map_err(|error| Error::read(path, error))?.len();
         Ok(Self { path: path.to_owned(), file, length })
     }
 
@@ -147,21 +148,23 @@ impl Log {
     /// The file cannot be written, e.g. the disk is full.
     pub fn append(&mut self, line: &LogLine) -> Result<()> {
         let line = serde_json::to_string(line).map_err(|error| Error::file(&self.path, error))? + "\n";
-        self.file.write_all(line.as_bytes()).map_err(|error| Error::write(&self.path, error))?;
         self.length += line.len() as u64;
-        Ok(())
+        self.file.write_all(line.as_bytes()).map_err(|error| {
+            // A part of the line may be there.
+            self.length = self.file.metadata().map_or(self.length, |about| about.len());
+            Error::write(&self.path, error)
+        })
     }
 
-    /// Writes the log anew if something else has taken its name, which gets another one; lines that are added later follow there.
-    /// If somebody wrote into the file itself, a warning says so, because no other copy of the lines is left.
+    /// Ends the log: writes it anew if something else has taken its name, which gets another one. If somebody wrote into the file
+    /// itself, a warning says so, because no other copy of the lines is left.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn settle(&mut self) -> Result<()> {
+    pub fn settle(mut self) -> Result<()> {
         let own = self.file.metadata().map_err(|error| Error::read(&self.path, error))?;
         if own.len() != self.length {
             log::warn!("{}: somebody else has written into the log of this run; lines may be missing", self.path.display());
-            self.length = own.len();
         }
         let is_own =
             |found: Metadata| found.is_file() && (found.len(), found.modified().ok()) == (own.len(), own.modified().ok());
@@ -169,9 +172,7 @@ impl Log {
             return Ok(());
         }
         self.file.rewind().map_err(|error| Error::read(&self.path, error))?;
-        OwnFile::new(self.path.clone()).write_with(|writer| io::copy(&mut self.file, writer).map(drop))?;
-        (self.file, self.length) = open_written(&self.path)?;
-        Ok(())
+        OwnFile::new(self.path.clone()).write_with(|writer| io::copy(&mut self.file, writer).map(drop))
     }
 
     /// Hands over the lines of a log one after another; none if there is no file. An incomplete last line, left by a crash, is
@@ -224,13 +225,6 @@ impl Log {
         })?;
         Ok(last)
     }
-}
-
-/// A log that is there, to add lines to it, and its length in bytes.
-fn open_written(path: &Path) -> Result<(File, u64)> {
-    let file = OpenOptions::new().read(true).append(true).open(path).map_err(|error| Error::write(path, error))?;
-    let length = file.metadata().map_err(|error| Error::read(path, error))?.len();
-    Ok((file, length))
 }
 
 /// Copies the lines up to `step`. If others are lost by that, the whole log at `path` is put aside.
@@ -445,11 +439,11 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_the_name_of_the_log_gets_another_one_and_lines_follow_in_the_log() {
+    fn what_takes_the_name_of_the_log_gets_another_one() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        let mut log = Log::open(&at("log.jsonl"), 0).unwrap();
-        let mut add = |step: u64, occupy: &dyn Fn(&Path)| {
+        let add = |step: u64, occupy: &dyn Fn(&Path)| {
+            let mut log = Log::open(&at("log.jsonl"), step - 1).unwrap();
             log.append(&warning_of(step)).unwrap();
             std::fs::remove_file(at("log.jsonl")).unwrap();
             occupy(&at("log.jsonl"));
@@ -462,10 +456,8 @@ mod tests {
         add(4, &|path| std::os::unix::fs::symlink("log.jsonl.foreign", path).unwrap());
         #[cfg(not(unix))]
         add(4, &|path| std::fs::write(path, "mine, too").unwrap());
-        log.append(&warning_of(5)).unwrap();
-        log.settle().unwrap();
         let steps: Vec<u64> = Log::lines(&at("log.jsonl")).unwrap().iter().map(LogLine::step).collect();
-        assert_eq!(steps, [1, 2, 3, 4, 5]);
+        assert_eq!(steps, [1, 2, 3, 4]);
         assert_eq!(std::fs::read_to_string(at("log.jsonl.foreign")).unwrap(), "mine");
         assert!(at("log.jsonl.foreign.2").is_dir() && at("log.jsonl.foreign.3").symlink_metadata().is_ok());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4);
@@ -481,7 +473,7 @@ mod tests {
         log.append(&warning_of(2)).unwrap();
         log.settle().unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.starts_with("mine\n{\"step\":2,") && log.length == text.len() as u64, "{text}");
+        assert!(text.starts_with("mine\n{\"step\":2,"), "{text}");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 

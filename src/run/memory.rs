@@ -205,8 +205,8 @@ fn check(needs: &[Need], free: Option<u64>) -> Result<()> {
     let alone = needs.iter().find(|need| shortage(need.bytes, free).is_some());
     match (shortage(whole, free), alone.or(needs.iter().max_by_key(|need| need.bytes))) {
         (Some(numbers), Some(Need { key, what, bytes })) => {
-            let largest = format!("{what} alone need {}", memory_words(*bytes));
-            Err(Error::config(*key, format!("this {numbers}; {largest}; {}", remedy(key))))
+            let largest = format!("{} of that for {what}", memory_words(*bytes));
+            Err(Error::config(*key, format!("this {numbers} ({largest}); {}", remedy(key))))
         }
         _ => Ok(()),
     }

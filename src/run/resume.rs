@@ -126,7 +126,8 @@ pub(super) fn find(config: &Config, out: &Path, start: Start) -> Result<Option<F
 /// Why no run can begin in a folder that has a file of a run.
 fn taken(out: &Path) -> Error {
     let mut paths = [CHECKPOINT_FILE, PREVIOUS_FILE, MODEL_FILE].map(|name| out.join(name)).into_iter();
-    match paths.find(|path| path.exists()).filter(|_| usable(out).is_err()) {
+    let is_none = |error: &Error| is_missing(error) || is_lost(&out.join(CHECKPOINT_FILE), error);
+    match paths.find(|path| path.exists()).filter(|_| usable(out).is_err_and(|error| is_none(&error))) {
         Some(path) => Error::file(path, "is there already, where a run writes its own; move it away, or choose another folder"),
         None => Error::file(out, "already holds a run; continue it with --resume or choose another folder"),
     }

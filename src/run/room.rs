@@ -1,9 +1,10 @@
-//! Memory for a checkpoint, left free while the network trains, so that no training is lost at its end for want of it.
+//! Memory for a checkpoint, left free while the network trains, so that under a limit of address space no training is lost at its
+//! end for want of it.
 
 use super::config::Config;
 use super::memory::{checkpoint_bytes, memory_words};
 use crate::error::{Error, Result};
-use crate::spare::{Kept, kept};
+use crate::spare::{Kept, LEFT, kept};
 
 /// Memory that nothing else takes. It is needed again at every checkpoint.
 pub(super) struct Room {
@@ -35,11 +36,12 @@ impl Room {
 
 fn keep(bytes: usize) -> Result<Kept> {
     kept(bytes).map_err(|_| {
-        let needed = memory_words(bytes as u64);
-        Error::config(
-            "model.width",
-            format!("a checkpoint needs {needed} of memory, and less is free; a smaller value needs less"),
-        )
+        // Once beside what is kept, and once in it.
+        let [needed, own] = [bytes.saturating_add(2 * LEFT), bytes].map(|bytes| memory_words(bytes as u64));
+        Error::argument(format!(
+            "a training needs {needed} of free memory for its checkpoints ({own}) and for small things, and there is less; fewer threads, smaller \
+             images or a smaller network need less"
+        ))
     })
 }
 
@@ -60,6 +62,6 @@ mod tests {
         room.bytes = isize::MAX as usize;
         assert!(room.used_by(|| Ok(())).is_ok() && room.kept.is_none());
         let error = keep(room.bytes).map(drop).unwrap_err().to_string();
-        assert!(error.starts_with("config key `model.width`: a checkpoint needs 8192.0 PiB"), "{error}");
+        assert!(error.starts_with("a training needs 8192.0 PiB of free memory"), "{error}");
     }
 }

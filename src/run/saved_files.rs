@@ -38,31 +38,31 @@ const IMAGES_UNKNOWN: &str = "does not say which images it was trained on, so it
 
 impl Resumed<'_> {
     /// The doubt about a file that may be a checkpoint of the run, perhaps before it was lengthened.
-    fn doubt_about_checkpoint(&self, path: &Path) -> Option<&'static str> {
+    fn doubt_about_checkpoint(&self, path: &Path) -> Result<Option<&'static str>> {
         let is_same = |mut found: Config| {
             found.output = self.config.output.clone();
             found.train.steps = self.config.train.steps;
             found == *self.config
         };
-        // The one before may have been written before the images were others; versions that did not record them had any.
+        // The run may have had other images then, and earlier versions did not record them.
         let had = |images: &Option<String>| self.had_other_images || images.is_none() || self.images.contains(images);
-        let is_own = read_checkpoint(path).is_ok_and(|(found, config)| had(&found.images) && is_same(config));
-        (!is_own).then_some(OwnFile::FOREIGN)
+        let is_own = readable(read_checkpoint(path))?.is_some_and(|(found, config)| had(&found.images) && is_same(config));
+        Ok((!is_own).then_some(OwnFile::FOREIGN))
     }
 
     /// The doubt about a file that may be the weights of the run, perhaps before it was lengthened.
-    fn doubt_about_weights(&self, path: &Path) -> Option<&'static str> {
-        let read = WeightFile::read(path).ok().filter(|file| file.architecture == self.config.architecture());
+    fn doubt_about_weights(&self, path: &Path) -> Result<Option<&'static str>> {
+        let read = readable(WeightFile::read(path))?.filter(|file| file.architecture == self.config.architecture());
         let own = read.and_then(|file| Settings::from_metadata(&file.metadata).ok()?.provenance);
         let Some(own) = own.filter(|own| own.seed == self.config.seed && self.had_steps(own)) else {
-            return Some(OwnFile::FOREIGN);
+            return Ok(Some(OwnFile::FOREIGN));
         };
-        match own.images {
+        Ok(match own.images {
             _ if !self.had_settings(&own) => Some(OTHER_SETTINGS),
             images if self.images.contains(&images) => None,
             None => Some(IMAGES_UNKNOWN),
             Some(_) => Some(OTHER_IMAGES),
-        }
+        })
     }
 
     /// Whether the run ended at this step once, or ends there now, with these lengthenings before.
@@ -84,20 +84,31 @@ impl Resumed<'_> {
     }
 }
 
+/// What a file holds, if it can be read. That memory is short says nothing about the file.
+fn readable<T>(found: Result<T>) -> Result<Option<T>> {
+    match found {
+        Err(error) if error.is_out_of_memory() => Err(error),
+        found => Ok(found.ok()),
+    }
+}
+
 impl SavedFiles {
     /// Those in `out`: none yet, or those of a run that is resumed, as far as it wrote what is there.
-    pub(super) fn new(out: &Path, resumed: Option<&Resumed<'_>>) -> Self {
-        let own = |name, doubt: fn(&Resumed<'_>, &Path) -> Option<&'static str>| {
+    ///
+    /// # Errors
+    /// Too little memory to look at them.
+    pub(super) fn new(out: &Path, resumed: Option<&Resumed<'_>>) -> Result<Self> {
+        let own = |name, doubt: fn(&Resumed<'_>, &Path) -> Result<Option<&'static str>>| {
             let path = out.join(name);
-            let doubt = resumed.map_or(Some(OwnFile::FOREIGN), |run| doubt(run, &path));
-            OwnFile::found(path, doubt)
+            let doubt = resumed.map_or(Ok(Some(OwnFile::FOREIGN)), |run| doubt(run, &path))?;
+            Ok(OwnFile::found(path, doubt))
         };
-        Self {
+        Ok(Self {
             // It was continued from.
-            checkpoint: own(CHECKPOINT_FILE, |_, _| None),
-            previous: own(PREVIOUS_FILE, |run, path| run.doubt_about_checkpoint(path)),
-            model: own(MODEL_FILE, |run, path| run.doubt_about_weights(path)),
-        }
+            checkpoint: own(CHECKPOINT_FILE, |_, _| Ok(None))?,
+            previous: own(PREVIOUS_FILE, |run, path| run.doubt_about_checkpoint(path))?,
+            model: own(MODEL_FILE, |run, path| run.doubt_about_weights(path))?,
+        })
     }
 
     /// Writes a checkpoint and keeps the one before.

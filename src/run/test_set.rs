@@ -80,7 +80,7 @@ impl TestSet {
 
     /// How many defect images have masks that mark no pixel, what that does to the metrics, and the first of them; none if there
     /// is none.
-    pub fn black_masks(&self) -> Option<String> {
+    fn black_masks(&self) -> Option<String> {
         let ImageCounts { anomalous, black_masks, without_mask, .. } = self.counts;
         let first: Vec<&str> = self.black.iter().take(NAMED).map(String::as_str).collect();
         let effect = match black_masks == anomalous {
@@ -99,7 +99,7 @@ impl TestSet {
     }
 
     /// How many test images are called like masks, and the first of them; none if none is.
-    pub fn called_like_masks(&self) -> Option<String> {
+    fn called_like_masks(&self) -> Option<String> {
         let (found, of) = (self.category.called_like_masks(), self.category.test.len());
         let (mask, image) = found.first().map(|(mask, image)| (mask.full_name(), image.full_name()))?;
         let remedy = "give masks a folder of their own with --masks, or in ground_truth of a category";

@@ -233,7 +233,10 @@ impl TrainingJob {
         let tell = |line: LogLine| log.append(&line).map(|()| report(&line));
         let made = self.make_steps(&mut run, &mut early_warning, stop, tell);
         // After a failure, too: then the log says most.
-        let settled = log.settle().and_then(|()| own_config.settle());
+        let settled = log.settle().and(own_config.settle());
+        if let (Err(_), Err(error)) = (&made, &settled) {
+            log::warn!("{error}");
+        }
         if made.and_then(|outcome| settled.map(|()| outcome))? == Outcome::Interrupted {
             return Ok(Outcome::Interrupted);
         }
@@ -317,7 +320,7 @@ impl TrainingJob {
             had_other_images: !history.other_images.is_empty(),
             lengthened: &history.lengthened,
         });
-        Ok(SavedFiles::new(&self.out, resumed.as_ref()))
+        SavedFiles::new(&self.out, resumed.as_ref())
     }
 
     /// Whether all steps are made and a checkpoint holds them. What is left, the thresholds and the weight file, does not look at
@@ -344,10 +347,10 @@ impl TrainingJob {
         Ok(History { arithmetic, lengthened: found.lengthened(&self.config), other_images })
     }
 
-    /// Adds to an out-of-memory error a setting that needs less memory.
+    /// Adds to an out-of-memory error a setting that needs less memory, unless it is about a file, which no setting makes smaller.
     fn suggest(&self, error: Error) -> Error {
         match self.config.train.batch {
-            _ if !error.is_out_of_memory() => error,
+            _ if !error.is_out_of_memory() || matches!(error, Error::InFile { .. }) => error,
             1 => {
                 let size = self.config.data.size;
                 error.within(format!("a run with one image a step; try a smaller data.size than {size}"))

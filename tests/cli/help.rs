@@ -250,8 +250,11 @@ fn usage_errors_differ_from_failures() {
         ("model init --model 3 --width 2 --out new", "a whole number from 1 to 2 is needed"),
         ("model summary --weights run/model.safetensors --width 2", "cannot be used with"),
         ("kernels --arch sm_70", "there is no architecture `sm_70`; known are sm_80, sm_86, sm_89"),
-        ("kernels --arch sm_80,", "a word is missing before or after a comma"),
-        ("detect --model run/model.safetensors --out new --save map, cloth", "a word is missing before or after a comma"),
+        ("kernels --arch sm_80,", "a word is missing, perhaps before or after a comma"),
+        (
+            "detect --model run/model.safetensors --out new --save map, cloth",
+            "a word is missing, perhaps before or after a comma",
+        ),
         ("doctor --json --config", "cannot be used with"),
         ("completions tcsh", "tcsh"),
     ] {

@@ -215,8 +215,8 @@ fn tiles_that_see_each_pixel_very_often_are_warned_of_before_the_work() {
     scratch.succeeds("model init --model 2 --width 2 --out fresh.safetensors");
     write_png(&scratch.path("large.png"), &surface(9, 150, 210)).unwrap();
     let detect = |options: &str| scratch.run(&format!("detect --model fresh.safetensors --out new {options}")).err;
-    let warning = "warning: tiles of 64 px that overlap by 56 px see each pixel up to 8 x 8 times, which takes as many times as long; a smaller --overlap or a \
-        larger --tile is faster: with --overlap 32 it is 2 x 2 times\n";
+    let warning = "warning: tiles of 64 px that overlap by 56 px see each pixel about 8 x 8 times, which takes as many times as long; a smaller --overlap or a \
+        larger --tile is faster: with --overlap 32 it is about 2 x 2 times\n";
     let err = detect("--tile 64 --overlap 56 large.png");
     assert!(err.contains(warning), "{err}");
     // A picture in strips, of which only the header is there, has no result.

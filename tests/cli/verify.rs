@@ -224,7 +224,7 @@ fn usage_errors_name_the_argument() {
     let known: Vec<&str> = ALL.iter().map(|claim| claim.id).collect();
     for (options, reason) in [
         ("--claim C2,C99", format!("there is no claim `C99`; there are {}", known.join(", "))),
-        ("--claim C2,", "a word is missing before or after a comma".to_owned()),
+        ("--claim C2,", "a word is missing, perhaps before or after a comma".to_owned()),
         ("--seed 9007199254740992", "a whole number from 0 to 9007199254740991 is needed".to_owned()),
         ("--seed -1", "a whole number from 0 to 9007199254740991 is needed".to_owned()),
         ("--seed many", "a whole number from 0 to 9007199254740991 is needed".to_owned()),

@@ -1,11 +1,12 @@
 //! Rows of test images: Figures 1 to 3 of the paper, worst misses and worst false alarms.
 
 use super::super::colour::{Scale, heatmap, mask_picture};
+use super::super::example::shown;
 use super::super::figure::{Figure, FigureRow, HeatScale};
 use super::super::number::readable;
 use super::cases::{Case, Test};
 use super::drawing::{Content, Drawing, Name};
-use crate::data::arrays::mapped;
+use crate::data::arrays::{mapped, reserved};
 use crate::data::{Image, Plane};
 use crate::detect::quantile;
 use crate::error::Result;
@@ -59,18 +60,21 @@ fn steps<B: Backend>(test: &Test<'_, B>, index: usize) -> Result<Steps> {
     let input = preparation.apply(&image)?;
     let found = detector.inspect(&image)?;
     let difference = detector.difference(&input, &found.reconstruction)?;
-    Ok(Steps { case: test.case(index)?, input, reconstruction: found.reconstruction, difference, heatmap: found.heatmap })
+    let (input, reconstruction) = (shown(&input)?, shown(&found.reconstruction)?);
+    Ok(Steps { case: test.case(index)?, input, reconstruction, difference, heatmap: found.heatmap })
 }
 
 /// Figure 3.
 pub(super) fn detection<B: Backend>(test: &Test<'_, B>) -> Result<Drawing> {
     let all = test.picked().into_iter().map(|index| steps(test, index)).collect::<Result<Vec<_>>>()?;
-    let mut values: Vec<f32> = all.iter().flat_map(|steps| steps.difference.iter().copied()).collect();
+    let mut values = reserved(all.iter().map(|steps| steps.difference.len()).sum())?;
+    all.iter().for_each(|steps| values.extend(steps.difference.iter().copied()));
     let scale = Scale { low: 0.0, high: quantile(&mut values, BRIGHTEST)? as f32 };
     let is_marked = |value: f32| test.pixel_threshold().is_some_and(|threshold| f64::from(value) > threshold);
     let paint = |own: &Steps| -> Result<[Image; 3]> {
         let (difference, smoothed) = (heatmap(&own.difference, scale)?, heatmap(&own.heatmap, test.scale())?);
-        Ok([difference, smoothed, mask_picture(&mapped(&own.heatmap.view(), is_marked)?)?])
+        let mask = mask_picture(&mapped(&own.heatmap.view(), is_marked)?)?;
+        Ok([shown(&difference)?, shown(&smoothed)?, shown(&mask)?])
     };
     let painted = all.iter().map(paint).collect::<Result<Vec<_>>>()?;
     let rows: Vec<FigureRow<'_>> = all
