@@ -38,7 +38,7 @@ const MISTAKES: [(&str, &str); 40] = [
     ("too few unicode", ESCAPE),
     ("invalid value, expected unicode", ESCAPE),
     ("invalid date", "a date is no value of any key"),
-    ("invalid time", "a date is no value of any key"),
+    ("invalid time", "a time of day is no value of any key"),
     ("unexpected leading zero", "a number has no 0 before its other digits"),
     ("redundant", VALUE),
     ("integers with a radix", VALUE),
@@ -71,6 +71,20 @@ pub(super) fn mistake(text: &str, span: &Range<usize>, message: &str) -> String 
         Some((start, wanted)) if start.starts_with("unclosed") => format!("the closing {wanted} is missing"),
         _ => in_place_of(message).map_or_else(|| message.to_owned(), str::to_owned),
     }
+}
+
+/// The byte at which the value of a key begins, if it is a list that is still open at the beginning of the line of `at`, and this line
+/// is one of a new key or section.
+pub(super) fn unclosed_list(text: &str, at: usize) -> Option<usize> {
+    let before = text.get(..at)?;
+    let start = before.rfind('\n')? + 1;
+    let line = text.get(start..)?.lines().next()?.trim();
+    let is_key = line.split_once('=').is_some_and(|(name, _)| !name.contains(['[', '#', '\'', '"']));
+    let is_section = line.strip_prefix('[').is_some_and(|rest| rest.starts_with(|sign: char| sign.is_ascii_alphabetic()));
+    let opening = text.get(..start)?.rfind("= [").map(|at| at + 2).or_else(|| text.get(..start)?.rfind("=["))?;
+    let inside = text.get(opening..start)?;
+    let is_open = !inside.contains(']') && !inside.contains(['\'', '"', '=']);
+    ((is_key || is_section) && is_open).then_some(opening)
 }
 
 fn in_place_of(message: &str) -> Option<&'static str> {
@@ -140,6 +154,11 @@ mod tests {
             ("[data]\ntextures = \"C:\\images\"", "line 2, `textures = \"C:\\images\"` in [data]: in double quotes, \\ begins"),
             ("[train]\nlearning_rate = 0,1", "line 2, `learning_rate = 0,1` in [train]: ,1 is too much; only a comment with #"),
             ("[train]\nsteps = 050", "line 2, `steps = 050` in [train]: a number has no 0 before its other digits"),
+            ("dilations = [1, 2\n\nwidth = 3\n", "line 1, `dilations = [1, 2`: the closing `]` of this list is missing"),
+            ("[model]\ndilations = [\n1,\n2,\nwidth = 3", "line 2, `dilations = [` in [model]: the closing `]` of this list"),
+            ("[model]\ndilations = [1\n[train]\nsteps = 3", "line 2, `dilations = [1` in [model]: the closing `]` of this list"),
+            ("[model]\ndilations = [\n1\n2\n]", "line 4, `2` in [model]: a comma is missing between two values"),
+            ("[train]\nsteps = 25:00:00", "line 2, `steps = 25:00:00` in [train]: a time of day is no value of any key"),
             ("[train", "line 1, `[train`: the closing `]` is missing"),
             ("[train]\nsteps = True", "line 2, `steps = True` in [train]: a value is a number"),
             ("[train]\nsteps = 2024-13-01", "line 2, `steps = 2024-13-01` in [train]: a date is no value of any key"),

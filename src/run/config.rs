@@ -1,14 +1,15 @@
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::broken_text::mistake;
-use super::config_text::{Fault, Misfit, QUOTED, first_misfit, in_line, line_of};
+use super::broken_text::{mistake, unclosed_list};
+use super::config_text::{Fault, Misfit, QUOTED, first_misfit, in_line, line_at, line_of};
 use super::keys;
 use super::large_numbers::too_large;
-use super::wrong_values::{among_words, in_plain_words};
+use super::wrong_values::{among_words, in_plain_words, is_time, shown};
 use crate::data::corruption::CorruptionConfig;
 use crate::data::{AugmentConfig, Fit, Preparation};
 use crate::detect::DetectionConfig;
@@ -307,8 +308,31 @@ fn bad_toml(text: &str, error: &toml::de::Error) -> Error {
         return Error::format(in_plain_words(message).unwrap_or_else(|| message.to_owned()));
     };
     let reason = in_plain_words(message).unwrap_or_else(|| mistake(text, &span, message));
+    let reason =
+        if is_time(text.get(span.clone()).unwrap_or_default()) { reason.replace("a date", "a time of day") } else { reason };
+    if let Some(opening) = unclosed_list(text, span.start) {
+        return in_line(text, opening, "the closing `]` of this list is missing");
+    }
     let word = |other: &str| Config::read_known(other).map(drop);
-    among_words(message, text, span.clone(), word).unwrap_or_else(|| in_line(text, span.start, &reason))
+    among_words(message, text, span.clone(), word)
+        .or_else(|| outside(text, &span, message))
+        .unwrap_or_else(|| in_line(text, span.start, &reason))
+}
+
+/// What is said of a whole number outside the type of its key: the range of the key, if it does not take 0 either.
+fn outside(text: &str, span: &Range<usize>, message: &str) -> Option<Error> {
+    let number = text.get(span.clone()).filter(|_| message.starts_with("invalid value: integer "))?;
+    let mut changed = text.to_owned();
+    changed.replace_range(span.clone(), "0");
+    // Not by `read_known`, which would come here again for the next such number.
+    let error = with_line(text, toml::from_str::<Config>(&changed).ok()?.validate().err()?);
+    match error {
+        Error::Config { line, key, reason } if line == Some(line_at(text, span.start)) => {
+            let reason = format!("{}, got {}", reason.strip_suffix(", got 0")?, shortened(number, QUOTED / 4));
+            Some(Error::Config { line, key, reason })
+        }
+        _ => None,
+    }
 }
 
 /// The error of a config value, or of a key that does not exist, with the line in which it is. A key may be there by its old name.
@@ -329,7 +353,8 @@ fn refused(text: &str, misfit: &Misfit) -> Error {
     match fault {
         Fault::ListOfTables => here(&format!("one table is needed here, not a list of tables; write [{key}]")),
         Fault::Table => here(&format!("`{key}` takes a value, and no table of keys")),
-        Fault::Date => here("must be a table of keys, got a date"),
+        Fault::Value => here(&format!("must be a table of keys, got {}", shown(text.get(span.clone()).unwrap_or_default()))),
+        Fault::List => here(&format!("must be a table of keys, got a list; write [{key}], and each key with its value below it")),
         Fault::LargeNumber => too_large(text, misfit, |other| {
             let (own, _) = Config::read_known(other)?;
             own.validate().map_err(|error| with_line(other, error))

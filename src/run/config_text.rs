@@ -29,8 +29,10 @@ pub(super) enum Fault {
     ListOfTables,
     /// A table in place of a value, as `[train.steps]` begins one.
     Table,
-    /// A date in place of a table.
-    Date,
+    /// A date, a time of day or any other single value in place of a section.
+    Value,
+    /// A list in place of a section, whose keys it would set one after another.
+    List,
 }
 
 /// The dotted paths of all sections and keys of a config.
@@ -77,8 +79,9 @@ impl Misfits<'_> {
             DeValue::Array(list) if list.iter().any(|one| one.get_ref().is_table()) => {
                 add(name, if self.known.is_value(key) { Fault::Table } else { Fault::ListOfTables });
             }
+            DeValue::Array(_) if self.known.is_section(key) => add(name, Fault::List),
             DeValue::Array(list) => list.iter().for_each(|one| self.look_at(key, name.clone(), one)),
-            DeValue::Datetime(_) if self.known.is_section(key) => add(value.span(), Fault::Date),
+            _ if self.known.is_section(key) => add(value.span(), Fault::Value),
             DeValue::Integer(own) if i64::from_str_radix(own.as_str(), own.radix()).is_err() => {
                 add(value.span(), Fault::LargeNumber);
             }
@@ -143,8 +146,13 @@ mod tests {
         assert_eq!(found("[a]\nb = [1, -0, 0xFFFF_FFFF_FFFF_FFFF]"), large("a.b", "0xFFFF_FFFF_FFFF_FFFF"));
         assert_eq!(found("a = [[1], [99999999999999999999]]"), large("a", "99999999999999999999"));
         assert_eq!(found("[a]\n[[a.b]]\nc = 1").unwrap().2, Fault::ListOfTables);
-        for (text, fault) in [("train.steps.a = 1", Fault::Table), ("[[data.fit]]", Fault::Table), ("data = 12:00", Fault::Date)]
-        {
+        for (text, fault) in [
+            ("train.steps.a = 1", Fault::Table),
+            ("[[data.fit]]", Fault::Table),
+            ("data = 12:00", Fault::Value),
+            ("data = 99999999999999999999", Fault::Value),
+            ("data = []", Fault::List),
+        ] {
             assert_eq!(found(text).unwrap().2, fault, "{text}");
         }
         assert_eq!(found("a = 12:00\nb = {}"), None);

@@ -37,7 +37,9 @@ fn judged(number: &str, with: impl Fn(&str) -> Result<()>, here: impl Fn(&str) -
         // Other errors are that the key takes no number with a point.
         Err(error @ Error::Config { .. }) => {
             let value = pointed.replace('_', "").parse::<f64>().map_or(nearest.clone(), |value| value.to_string());
-            if let Some(error) = renamed(error, &value, &shown) {
+            // Some keys hold less than it.
+            let value = if error.to_string().contains("got inf") { "inf" } else { &value };
+            if let Some(error) = renamed(error, value, &shown) {
                 return Some(error);
             }
         }

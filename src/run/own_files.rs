@@ -74,9 +74,22 @@ pub(super) fn write_config(config: &Config, out: &Path, resume: bool) -> Result<
         }
         Found::NothingToLose => {
             let text = config.to_toml()?;
+            if !resume {
+                warn_of_other_settings(config, &path);
+            }
             write_bytes(&path, text.as_bytes())?;
             Ok(ConfigFile { path, text, is_theirs: false })
         }
+    }
+}
+
+/// Says which settings a run that made no checkpoint had, if those of the run that begins anew in its place are others.
+fn warn_of_other_settings(config: &Config, path: &Path) {
+    let found = bounded::read_text(path, bounded::CONFIG).ok().and_then(|text| Config::parse_with_notice(&text).ok());
+    let differences = found.and_then(|(found, _)| found.differences(config, ["there", "now"]).ok()).unwrap_or_default();
+    if !differences.is_empty() {
+        let path = path.display();
+        log::warn!("{path}: is of a run without a checkpoint and is replaced, with other settings: {}", differences.join("; "));
     }
 }
 

@@ -112,14 +112,28 @@ pub(super) fn find(config: &Config, out: &Path, start: Start) -> Result<Option<F
                 _ if differences.len() > 1 => String::new(),
                 (then, now) if then < now => format!("; --steps {now} lengthens the run"),
                 (then, now) if found.was_lengthened_from(now) => format!("; --steps {then} continues the lengthened run"),
+                (then, now) if then > now => format!("; a run can only be lengthened: --steps {then} continues it"),
                 _ => String::new(),
             };
-            let reason = format!("was made with another config: {}{hint}", differences.join("; "));
+            let previous = if found.damage.is_none() { previous_fits(config, out) } else { String::new() };
+            let reason = format!("was made with another config: {}{hint}{previous}", differences.join("; "));
             Err(match found.damage {
                 None => Error::file(out.join(CHECKPOINT_FILE), reason),
                 Some(damage) => Error::argument(format!("{damage}; {} {reason}", out.join(PREVIOUS_FILE).display())),
             })
         }
+    }
+}
+
+/// How the checkpoint before the last one is continued from, if only that is of this config.
+fn previous_fits(config: &Config, out: &Path) -> String {
+    let [last, previous] = [CHECKPOINT_FILE, PREVIOUS_FILE].map(|name| out.join(name));
+    match read_checkpoint(&previous) {
+        Ok((checkpoint, own)) if (Config { output: config.output.clone(), ..own.clone() }) == *config => {
+            let (step, last, previous) = (checkpoint.step, last.display(), previous.display());
+            format!("; {previous}, of step {step}, is of this config: to go on from it, move {last} away and repeat the command")
+        }
+        _ => String::new(),
     }
 }
 

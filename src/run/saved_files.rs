@@ -32,8 +32,8 @@ pub(super) struct Resumed<'a> {
 }
 
 /// Why weights are not taken for those of the run.
-const OTHER_SETTINGS: &str = "was trained with other settings than this run has";
-const OTHER_IMAGES: &str = "was trained on other images than this run";
+const OTHER_SETTINGS: &str = "was trained with other settings than this run has now or had at its last checkpoint";
+const OTHER_IMAGES: &str = "was trained on other images than this run has now or had at its last checkpoint";
 const IMAGES_UNKNOWN: &str = "does not say which images it was trained on, so it is not known whether this run wrote it";
 
 impl Resumed<'_> {

@@ -18,7 +18,7 @@ use super::room::Room;
 use super::saved_files::{Resumed, SavedFiles};
 use super::training_images::{TrainingImages, load_training_set};
 use super::validation::Validation;
-use super::{CHECKPOINT_FILE, LOG_FILE};
+use super::{CHECKPOINT_FILE, CONFIG_FILE, LOG_FILE};
 use crate::data::{Dataset, FolderLock, Image, SkippedShare, TrainingSet, check_output_folder, has_lock_file, lock_folder};
 use crate::detect::{Appearance, Calibration, Detector, Provenance, Settings, Thresholds};
 use crate::error::{Error, Result};
@@ -226,6 +226,8 @@ impl TrainingJob {
 
     fn run_steps<B: Backend>(&self, backend: &B, stop: &AtomicBool, mut report: impl FnMut(&LogLine)) -> Result<Outcome> {
         let mut run = self.begin(backend)?;
+        let new = [CONFIG_FILE, LOG_FILE].map(|name| self.out.join(name)).into_iter();
+        let new: Vec<PathBuf> = new.filter(|path| path.symlink_metadata().is_err()).collect();
         let own_config = write_config(&self.config, &self.out, self.start != Start::New)?;
         log::info!("{}: {} of {} steps done", self.config.architecture(), run.trainer.step(), self.config.train.steps);
         let mut early_warning = EarlyWarning::new(&self.config, &self.set.images)?;
@@ -236,6 +238,10 @@ impl TrainingJob {
         let settled = log.settle().and(own_config.settle());
         if let (Err(_), Err(error)) = (&made, &settled) {
             log::warn!("{error}");
+        }
+        if run.trainer.step() == 0 && made.as_ref().is_err_and(Error::is_out_of_memory) {
+            // They would look like a run that has begun. What cannot be removed stays.
+            new.iter().for_each(|path| drop(std::fs::remove_file(path)));
         }
         if made.and_then(|outcome| settled.map(|()| outcome))? == Outcome::Interrupted {
             return Ok(Outcome::Interrupted);
@@ -349,14 +355,15 @@ impl TrainingJob {
 
     /// Adds to an out-of-memory error a setting that needs less memory, unless it is about a file, which no setting makes smaller.
     fn suggest(&self, error: Error) -> Error {
-        match self.config.train.batch {
-            _ if !error.is_out_of_memory() || matches!(error, Error::InFile { .. }) => error,
-            1 => {
-                let size = self.config.data.size;
-                error.within(format!("a run with one image a step; try a smaller data.size than {size}"))
-            }
-            batch => error.within(format!("a run with batches of {batch}; try train.batch = {}", batch / 2)),
+        if !error.is_out_of_memory() || matches!(error, Error::InFile { .. }) {
+            return error;
         }
+        let (size, width) = (self.config.data.size, self.config.model.width);
+        let others = format!("a smaller data.size than {size} or model.width than {width}");
+        error.within(match self.config.train.batch {
+            1 => format!("a run with one image a step; try {others}"),
+            batch => format!("a run with batches of {batch}; try train.batch = {}, or {others}", batch / 2),
+        })
     }
 
     /// The checkpoint file, from which the run can be resumed.

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::error::{Error, Result};
+use super::config_text::QUOTED;
+use crate::error::{Error, Result, shortened};
 
 /// How it begins a sentence about a value of another type, outside its type, or about a word that is not one of a few.
 const STARTS: [&str; 3] = ["invalid type: ", "invalid value: ", "unknown variant "];
@@ -46,6 +47,22 @@ pub(super) fn among_words(message: &str, text: &str, span: Range<usize>, read: i
         Error::Format(words) => Some(Error::format(words.replace("'?'", found).replace("`?`", found))),
         _ => None,
     }
+}
+
+/// A value of a config as a sentence names it.
+pub(super) fn shown(value: &str) -> String {
+    match value {
+        _ if is_time(value) => "a time of day".to_owned(),
+        _ if value.starts_with(|sign: char| sign.is_ascii_digit()) && value.parse::<toml::value::Datetime>().is_ok() => {
+            "a date".to_owned()
+        }
+        own => shortened(own, QUOTED / 4),
+    }
+}
+
+/// Whether a value is a time of day without a date.
+pub(super) fn is_time(value: &str) -> bool {
+    value.parse::<toml::value::Datetime>().is_ok_and(|own| own.date.is_none())
 }
 
 /// What is wanted.

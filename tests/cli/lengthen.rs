@@ -52,7 +52,12 @@ fn a_lengthened_run_has_the_same_bits_again_and_remembers_all_its_lengths() {
 fn other_changes_of_the_steps_are_refused() {
     let scratch = Scratch::new();
     let fewer = scratch.refuses("train --config c.toml --data cloth --out run --resume --steps 3");
-    assert!(fewer.ends_with("was made with another config: train.steps is 4 there and 3 now"), "{fewer}");
+    assert!(
+        fewer.ends_with(
+            "was made with another config: train.steps is 4 there and 3 now; a run can only be lengthened: --steps 4 continues it"
+        ),
+        "{fewer}"
+    );
     // A config may have been edited for another run.
     scratch.write("longer.toml", "[train]\nsteps = 7\n");
     let file = scratch.refuses("train --config c.toml --config longer.toml --data cloth --out run --resume");

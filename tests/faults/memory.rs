@@ -33,7 +33,12 @@ fn out_of_memory_suggests_a_batch_size_and_keeps_the_checkpoint() {
         let full = emulator((mebibytes * f64::from(1 << 20)) as usize);
         let error = run(&scratch, CONFIG, true, &full).unwrap_err().to_string();
         assert!(error.starts_with("emulator: out of memory: ") && error.contains("iB were asked for, "), "{error}");
-        assert!(error.ends_with(" in a run with batches of 2; try train.batch = 1"), "{error}");
+        assert!(
+            error.ends_with(
+                " in a run with batches of 2; try train.batch = 1, or a smaller data.size than 32 or model.width than 2"
+            ),
+            "{error}"
+        );
         assert!(scratch.read("new/checkpoint.safetensors") == checkpoint, "the checkpoint changed");
     }
     let roomy = emulator(64 << 20);
@@ -45,5 +50,7 @@ fn with_batch_size_one_a_smaller_image_is_suggested() {
     let scratch = Scratch::new();
     let full = emulator(1 << 19);
     let error = run(&scratch, &CONFIG.replace("batch = 2", "batch = 1"), false, &full).unwrap_err().to_string();
-    assert!(error.ends_with(" in a run with one image a step; try a smaller data.size than 32"), "{error}");
+    assert!(error.ends_with(" in a run with one image a step; try a smaller data.size than 32 or model.width than 2"), "{error}");
+    let left = ["config.toml", "log.jsonl"].map(|name| scratch.path("new").join(name).exists());
+    assert_eq!(left, [false, false], "looks like a run that has begun");
 }

@@ -238,7 +238,7 @@ fn doubt(scratch: &Scratch, weights: &[u8], options: &str) -> Option<String> {
 fn weights_of_another_training_are_kept_and_those_of_the_run_are_known() {
     let scratch = Scratch::new();
     let first = scratch.read("run/model.safetensors");
-    let other_settings = Some("was trained with other settings than this run has".to_owned());
+    let other_settings = Some("was trained with other settings than this run has now or had at its last checkpoint".to_owned());
     for (from, to) in [("batch = 2", "batch = 3"), ("batch = 2", "batch = 2\nlearning_rate = 0.01")] {
         scratch.write("d.toml", CONFIG.replace(from, to));
         scratch.succeeds("train --config d.toml --data cloth --out other");
@@ -272,7 +272,10 @@ fn weights_that_do_not_name_their_images_are_those_of_a_run_that_does_not_either
             *text = settings.to_string();
         })
     };
-    assert_eq!(doubt(&scratch, &named("0".into()), ""), Some("was trained on other images than this run".to_owned()));
+    assert_eq!(
+        doubt(&scratch, &named("0".into()), ""),
+        Some("was trained on other images than this run has now or had at its last checkpoint".to_owned())
+    );
     // As an earlier version wrote them.
     let weights = named(serde_json::Value::Null);
     let reason = "does not say which images it was trained on, so it is not known whether this run wrote it";
