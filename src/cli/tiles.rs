@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::data::{read_size, stored_pixels};
+use crate::data::{Fit, read_size, stored_pixels};
 use crate::detect::{Detector, Tiling};
 use crate::ops::Backend;
 
@@ -43,7 +43,14 @@ impl TileOptions {
     where
         P: IntoIterator<Item = &'a Path> + Clone,
     {
-        let before = detector.tiling();
+        let (before, preparation) = (detector.tiling(), &detector.settings().preparation);
+        if self.tile.is_some_and(|tile| tile > 0) && preparation.fit == Fit::Stretch {
+            let size = preparation.size;
+            return Err(Error::argument(format!(
+                "--tile cannot be used: this model resizes every picture to {size}x{size} pixels; leave --tile out, or train a model with \
+                 data.fit = \"native\" to look at large pictures in tiles"
+            )));
+        }
         let detection = &mut detector.settings_mut().detection;
         if let Some(tile) = self.tile {
             (detection.tile, detection.overlap) = (Some(tile), None);

@@ -206,7 +206,7 @@ fn check(needs: &[Need], free: Option<u64>) -> Result<()> {
     match (shortage(whole, free), alone.or(needs.iter().max_by_key(|need| need.bytes))) {
         (Some(numbers), Some(Need { key, what, bytes })) => {
             let largest = format!("{} of that for {what}", memory_words(*bytes));
-            Err(Error::config(*key, format!("this {numbers} ({largest}); {}", remedy(key))))
+            Err(Error::config(*key, format!("this {numbers} ({largest}); {}", remedy(key, alone.is_some(), needs))))
         }
         _ => Ok(()),
     }
@@ -220,10 +220,16 @@ fn check_with_spare(needs: &[Need], free: Option<u64>, spare: Option<usize>) -> 
     }
 }
 
-fn remedy(key: &str) -> &'static str {
-    match key {
-        "data.fit" => "cut the images into smaller ones, or take fewer",
-        _ => "a smaller value needs less",
+/// What helps: the key, and the others of these needs, unless what it stands for does not even fit alone.
+fn remedy(key: &str, is_alone: bool, needs: &[Need]) -> String {
+    let others = ["train.batch", "data.size", "model.width"].into_iter().filter(|other| {
+        let counts = *other == "data.size" || needs.iter().any(|need| need.key == *other);
+        *other != key && counts && (!is_alone || key == "train.batch")
+    });
+    match (key, others.collect::<Vec<_>>().join(" or ")) {
+        ("data.fit", _) => "cut the images into smaller ones, or take fewer".to_owned(),
+        (_, others) if others.is_empty() => "a smaller value needs less".to_owned(),
+        (_, others) => format!("a smaller value needs less, and so does a smaller {others}"),
     }
 }
 
@@ -367,6 +373,8 @@ mod tests {
                 error.starts_with(&format!("config key `{key}`: ")) && error.contains("2.0 GiB of memory are free"),
                 "{error}"
             );
+            let others = "a smaller value needs less, and so does a smaller data.size or model.width";
+            assert_eq!(error.ends_with(others), key == "train.batch", "{error}");
         }
         let mut native = config(1, 64, 2);
         native.data.fit = Fit::Native;

@@ -227,23 +227,17 @@ impl TrainingJob {
     fn run_steps<B: Backend>(&self, backend: &B, stop: &AtomicBool, mut report: impl FnMut(&LogLine)) -> Result<Outcome> {
         let mut run = self.begin(backend)?;
         let new = [CONFIG_FILE, LOG_FILE].map(|name| self.out.join(name)).into_iter();
-        let new: Vec<PathBuf> = new.filter(|path| path.symlink_metadata().is_err()).collect();
+        let mut new: Vec<PathBuf> = new.filter(|path| path.symlink_metadata().is_err()).collect();
         let own_config = write_config(&self.config, &self.out, self.start != Start::New)?;
         log::info!("{}: {} of {} steps done", self.config.architecture(), run.trainer.step(), self.config.train.steps);
         let mut early_warning = EarlyWarning::new(&self.config, &self.set.images)?;
         let mut log = Log::open_with(&self.log_path(), run.trainer.step(), |line| early_warning.earlier(&line))?;
         let tell = |line: LogLine| log.append(&line).map(|()| report(&line));
         let made = self.make_steps(&mut run, &mut early_warning, stop, tell);
-        // After a failure, too: then the log says most.
-        let settled = log.settle().and(own_config.settle());
-        if let (Err(_), Err(error)) = (&made, &settled) {
-            log::warn!("{error}");
+        if run.trainer.step() > 0 {
+            new.clear();
         }
-        if run.trainer.step() == 0 && made.as_ref().is_err_and(Error::is_out_of_memory) {
-            // They would look like a run that has begun. What cannot be removed stays.
-            new.iter().for_each(|path| drop(std::fs::remove_file(path)));
-        }
-        if made.and_then(|outcome| settled.map(|()| outcome))? == Outcome::Interrupted {
+        if self.settle(made, &new, || log.settle().and(own_config.settle()))? == Outcome::Interrupted {
             return Ok(Outcome::Interrupted);
         }
         // Before the last look at `stop`, so that a signal is either seen here or finds this set.
@@ -254,6 +248,25 @@ impl TrainingJob {
         let Run { trainer, files, history, room, .. } = &mut run;
         room.used_by(|| files.finish(&self.weight_file(backend, trainer, history)?))?;
         Ok(Outcome::Finished)
+    }
+
+    /// Ends the steps with the last words about `files`. Those of `new` go if memory did not suffice: without a step they would look
+    /// like a run that has begun.
+    fn settle(&self, made: Result<Outcome>, new: &[PathBuf], files: impl FnOnce() -> Result<()>) -> Result<Outcome> {
+        if made.is_err() && !self.out.exists() {
+            let reason = "was removed or renamed while the run trained, which cannot write its files there any more";
+            return Err(Error::file(&self.out, reason));
+        }
+        // After a failure, too: then the log says most.
+        let settled = files();
+        if let (Err(_), Err(error)) = (&made, &settled) {
+            log::warn!("{error}");
+        }
+        if made.as_ref().is_err_and(Error::is_out_of_memory) {
+            // What cannot be removed stays.
+            new.iter().for_each(|path| drop(std::fs::remove_file(path)));
+        }
+        made.and_then(|outcome| settled.map(|()| outcome))
     }
 
     /// What the steps need, with the files of the run taken over.

@@ -127,6 +127,32 @@ mod tests {
     }
 
     #[test]
+    fn no_section_takes_a_list_or_a_plain_value() {
+        let known = super::super::keys::known();
+        let sections: Vec<&String> = known.0.iter().filter(|key| known.is_section(key)).collect();
+        assert!(sections.len() > 15, "{sections:?}");
+        for section in sections {
+            for (value, words) in [
+                ("[]", "a list; write ["),
+                ("[7, 3]", "a list; write ["),
+                ("[1.0, 0, 0]", "a list; write ["),
+                ("['x']", "a list; write ["),
+                ("3", "3"),
+                ("-0.5", "-0.5"),
+                ("true", "true"),
+                ("'x'", "'x'"),
+                ("99999999999999999999", "99999999999999999999"),
+                ("12:00", "a time of day"),
+                ("1979-05-27", "a date"),
+            ] {
+                let error = Config::parse(&format!("\n{section} = {value}")).unwrap_err().to_string();
+                let start = format!("line 2, `{section} = {value}`: must be a table of keys, got {words}");
+                assert!(error.starts_with(&start), "{error}");
+            }
+        }
+    }
+
+    #[test]
     fn every_key_with_every_kind_of_value_is_refused_in_plain_words() {
         let leaves = Config::parse(DEFAULT_CONFIG).unwrap().leaves().unwrap();
         let sections = ["model", "data", "corruption.size", "detection.residual", "detection.score_smoothing"];

@@ -30,6 +30,20 @@ fn errors_name_an_output_file_in_a_missing_folder() {
 }
 
 #[test]
+fn a_folder_that_is_removed_while_the_run_trains_is_named() {
+    let scratch = Scratch::new();
+    let out = scratch.path("new");
+    let config = orthoscope::run::Config::parse(crate::fixture::CONFIG).unwrap();
+    let job = orthoscope::run::TrainingJob::prepare(config, &scratch.path("cloth"), &out, false).unwrap();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let remove = |_: &_| drop(std::fs::remove_dir_all(&out));
+    let error = job.run(&orthoscope::backend::Cpu::default(), &stop, remove).unwrap_err().to_string();
+    let reason = "was removed or renamed while the run trained, which cannot write its files there any more";
+    assert_eq!(error, format!("{}: {reason}", out.display()));
+    assert!(!out.exists());
+}
+
+#[test]
 fn a_run_is_never_overwritten() {
     let scratch = Scratch::new();
     let text = scratch.refuses("train --config c.toml --data cloth --out run");

@@ -479,6 +479,29 @@ fn a_lost_config_is_named_and_the_settings_are_those_of_the_checkpoint() {
 }
 
 #[test]
+fn a_previous_checkpoint_of_the_run_is_named_with_what_continues_it() {
+    let scratch = Scratch::new();
+    scratch.succeeds("train --config c.toml --data cloth --out other --seed 8");
+    scratch.write("run/checkpoint.safetensors", scratch.read("other/checkpoint.safetensors"));
+    let (last, previous) = ("run/checkpoint.safetensors", "run/checkpoint.previous.safetensors");
+    let remedy = format!("{previous}, of step 2, is of this config: to go on from it, move {last} away and repeat the command");
+    let reason = format!("{last}: was made with another config: seed is 8 there and 0 now; {remedy}");
+    assert_eq!(scratch.refuses(RESUME), reason);
+    fs::rename(scratch.path(last), scratch.path("aside")).unwrap();
+    scratch.succeeds(RESUME);
+}
+
+#[test]
+fn a_run_begun_anew_with_other_settings_says_which() {
+    let scratch = Scratch::new();
+    scratch.write("new/config.toml", scratch.read("run/config.toml"));
+    let ran = scratch.succeeds("train --config c.toml --data cloth --out new --seed 8");
+    let words =
+        "new/config.toml: is of a run without a checkpoint and is replaced, with other settings: seed is 0 there and 8 now";
+    assert!(ran.err.contains(&format!("warning: {words}\n")), "{}", ran.err);
+}
+
+#[test]
 fn a_step_beyond_the_last_one_is_refused() {
     let scratch = Scratch::new();
     let whole = scratch.read(CHECKPOINT);
