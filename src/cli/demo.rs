@@ -17,7 +17,7 @@ use crate::{Error, Result};
 use super::device::{DeviceOption, on_device};
 use super::numbers::{OF_CONFIG, OF_THINGS, whole};
 use super::output::{note, say, shell_word};
-use super::signals::leave_on_interrupt;
+use super::signals::{leave, leave_on_interrupt, on_interrupt};
 use super::{evaluate, page, train};
 
 /// Arguments of `demo`.
@@ -68,6 +68,8 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
     let lock = early.map_or_else(|| lock_folder(out), Ok)?;
     clear(&outputs)?;
     outputs.claim()?;
+    let again = format!("interrupted; {} starts over", anew(arguments));
+    on_interrupt(move || leave(&again, || ()))?;
     note(format_args!("generating {DEMO_FAMILY} images"));
     let folder = generated(out, arguments.seed)?;
     let category = Category::open(&folder)?;
@@ -115,6 +117,12 @@ fn continuation(arguments: &Arguments) -> String {
     let [config, data, out] = [&out.join(CONFIG_FILE), &category_folder(out), out].map(|path| shell_word(path));
     let device = arguments.device.words();
     format!("`orthoscope train --config {config} --data {data} --out {out} --resume{device}`")
+}
+
+/// The command that makes the demo from its beginning.
+fn anew(arguments: &Arguments) -> String {
+    let Arguments { out, seed, steps, device, .. } = arguments;
+    format!("`orthoscope demo --out {} --seed {seed} --steps {steps} --overwrite{}`", shell_word(out), device.words())
 }
 
 /// What there is in a folder with files of a demo, and how to go on.
