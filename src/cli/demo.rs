@@ -8,8 +8,8 @@ use crate::disk::{Outputs, Unfinished, bounded, files_below, make_folder, note_b
 use crate::ops::Backend;
 use crate::run::{
     CHECKPOINT_FILE, CONFIG_FILE, Config, DEMO_FAMILY, LOG_FILE, METRICS_FILE, MODEL_FILE, MetricsFile, Outcome, PREVIOUS_FILE,
-    Start, TrainingJob, check_evaluation_memory, check_own_files, demo_config, evaluate_detector, generate_demo_data,
-    has_checkpoint,
+    Start, TrainingJob, check_demo_memory, check_evaluation_memory, check_own_files, demo_config, evaluate_detector,
+    generate_demo_data, has_checkpoint,
 };
 use crate::train::Checkpoint;
 use crate::{Error, Result};
@@ -60,16 +60,17 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
     let mut config = demo_config(arguments.seed);
     config.train.steps = arguments.steps;
     config.validate()?;
+    check_demo_memory(&config, backend.spare_host_memory().is_some())?;
     [out.clone(), out.join(DATA)].iter().try_for_each(|folder| check_output_folder(folder))?;
     let outputs = Outputs::new(out, COMMAND, false)?;
     // Another process may train here.
     let early = has_lock_file(out).then(|| lock_folder(out)).transpose()?;
     check_free(&outputs, arguments)?;
+    let again = format!("interrupted; {} starts over", anew(arguments));
+    on_interrupt(move || leave(&again, || ()))?;
     let lock = early.map_or_else(|| lock_folder(out), Ok)?;
     clear(&outputs)?;
     outputs.claim()?;
-    let again = format!("interrupted; {} starts over", anew(arguments));
-    on_interrupt(move || leave(&again, || ()))?;
     note(format_args!("generating {DEMO_FAMILY} images"));
     let folder = generated(out, arguments.seed)?;
     let category = Category::open(&folder)?;

@@ -97,7 +97,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
 fn advised(error: anyhow::Error) -> anyhow::Error {
     match error.downcast_ref::<Error>() {
         Some(own) if own.is_out_of_memory() => {
-            anyhow!("{own}; `--only NAME` draws one figure at a time, and RAYON_NUM_THREADS=1 takes one thread")
+            anyhow!("{own}; `--only NAME` draws one figure at a time, and `--threads 1` needs less")
         }
         _ => error,
     }

@@ -54,24 +54,3 @@ fn ignored_signals_stay_ignored_and_the_others_save_a_checkpoint() {
         assert!(scratch.path("new/checkpoint.safetensors").exists());
     }
 }
-
-#[test]
-fn a_demo_that_is_interrupted_while_it_makes_its_images_says_how_to_go_on() {
-    let scratch = Scratch::new();
-    let mut demo = crate::fixture::interruptible();
-    demo.args(["demo", "--steps", "2", "--out", "my demo"]).current_dir(scratch.path(""));
-    let child = demo.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let start = Instant::now();
-    let is_begun = || {
-        let mut names = std::fs::read_dir(scratch.path("my demo")).into_iter().flatten();
-        names.any(|entry| entry.unwrap().path().to_string_lossy().ends_with(".part"))
-    };
-    while !is_begun() {
-        assert!(start.elapsed() < Duration::from_secs(60), "no images in a minute");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    send(&child, "INT");
-    let ran = told(child.wait_with_output().unwrap());
-    let way = "interrupted; `orthoscope demo --out 'my demo' --seed 0 --steps 2 --overwrite` starts over\n";
-    assert!(ran.code == 130 && ran.err.ends_with(way), "{} {}", ran.code, ran.err);
-}

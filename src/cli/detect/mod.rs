@@ -216,8 +216,8 @@ fn conclude(
 fn short_memory(count: usize, is_seen_whole: bool) -> String {
     let tiles = if is_seen_whole { ", or `--tile PX`, with which the network sees only a part at a time" } else { "" };
     format!(
-        "memory was short for {count} of the images, also with no other beside it; what helps is more free memory, fewer threads \
-        (RAYON_NUM_THREADS), smaller images, fewer files in --save{tiles}"
+        "memory was short for {count} of the images, also with no other beside it; what helps is more free memory, fewer threads (--threads), \
+        smaller images, fewer files in --save{tiles}"
     )
 }
 
