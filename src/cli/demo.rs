@@ -66,8 +66,7 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
     // Another process may train here.
     let early = has_lock_file(out).then(|| lock_folder(out)).transpose()?;
     check_free(&outputs, arguments)?;
-    let again = format!("interrupted; {} starts over", anew(arguments));
-    on_interrupt(move || leave(&again, || ()))?;
+    say_how_to_start_over(arguments)?;
     let lock = early.map_or_else(|| lock_folder(out), Ok)?;
     clear(&outputs)?;
     outputs.claim()?;
@@ -120,10 +119,13 @@ fn continuation(arguments: &Arguments) -> String {
     format!("`orthoscope train --config {config} --data {data} --out {out} --resume{device}`")
 }
 
-/// The command that makes the demo from its beginning.
-fn anew(arguments: &Arguments) -> String {
+/// Ends the demo in order at Ctrl-C before its training, with the command that makes it from its beginning.
+fn say_how_to_start_over(arguments: &Arguments) -> anyhow::Result<()> {
     let Arguments { out, seed, steps, device, .. } = arguments;
-    format!("`orthoscope demo --out {} --seed {seed} --steps {steps} --overwrite{}`", shell_word(out), device.words())
+    let (out, device) = (shell_word(out), device.words());
+    let line =
+        format!("interrupted; `orthoscope demo --out {out} --seed {seed} --steps {steps} --overwrite{device}` starts over");
+    on_interrupt(move || leave(&line, || ()))
 }
 
 /// What there is in a folder with files of a demo, and how to go on.
