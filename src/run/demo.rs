@@ -17,7 +17,7 @@ pub const DEMO_FAMILY: Family = Family::Tiles;
 const SIZE: usize = 96;
 const CROP: usize = 64;
 /// Images that it trains on.
-const TRAIN: usize = 120;
+const TRAIN: u32 = 120;
 
 /// The demo's config: a small Model II that trains in about a minute on two cores. Scratches are thin, so the heatmap is smoothed
 /// only a little, and the image score is its maximum.
@@ -39,7 +39,7 @@ pub fn demo_config(seed: u64) -> Config {
 /// # Errors
 /// Too little memory.
 pub fn check_demo_memory(config: &Config, is_on_cpu: bool) -> Result<()> {
-    let needed = training_memory(config, &[[SIZE as u32; 2]; TRAIN], is_on_cpu)?;
+    let needed = training_memory(config, &[[SIZE as u32; 2]; TRAIN as usize], is_on_cpu)?;
     check(needed, free_memory())
 }
 
