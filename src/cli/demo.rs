@@ -8,8 +8,8 @@ use crate::disk::{Outputs, Unfinished, bounded, files_below, make_folder, note_b
 use crate::ops::Backend;
 use crate::run::{
     CHECKPOINT_FILE, CONFIG_FILE, Config, DEMO_FAMILY, LOG_FILE, METRICS_FILE, MODEL_FILE, MetricsFile, Outcome, PREVIOUS_FILE,
-    Start, TrainingJob, check_evaluation_memory, check_own_files, demo_config, evaluate_detector, generate_demo_data,
-    has_checkpoint,
+    Start, TrainingJob, check_demo_memory, check_evaluation_memory, check_own_files, demo_config, evaluate_detector,
+    generate_demo_data, has_checkpoint,
 };
 use crate::train::Checkpoint;
 use crate::{Error, Result};
@@ -17,7 +17,7 @@ use crate::{Error, Result};
 use super::device::{DeviceOption, on_device};
 use super::numbers::{OF_CONFIG, OF_THINGS, whole};
 use super::output::{note, say, shell_word};
-use super::signals::leave_on_interrupt;
+use super::signals::{leave, leave_on_interrupt, on_interrupt};
 use super::{evaluate, page, train};
 
 /// Arguments of `demo`.
@@ -60,11 +60,13 @@ fn demo(arguments: &Arguments, backend: &impl Backend) -> anyhow::Result<ExitCod
     let mut config = demo_config(arguments.seed);
     config.train.steps = arguments.steps;
     config.validate()?;
+    check_demo_memory(&config, backend.spare_host_memory().is_some())?;
     [out.clone(), out.join(DATA)].iter().try_for_each(|folder| check_output_folder(folder))?;
     let outputs = Outputs::new(out, COMMAND, false)?;
     // Another process may train here.
     let early = has_lock_file(out).then(|| lock_folder(out)).transpose()?;
     check_free(&outputs, arguments)?;
+    say_how_to_start_over(arguments)?;
     let lock = early.map_or_else(|| lock_folder(out), Ok)?;
     clear(&outputs)?;
     outputs.claim()?;
@@ -115,6 +117,15 @@ fn continuation(arguments: &Arguments) -> String {
     let [config, data, out] = [&out.join(CONFIG_FILE), &category_folder(out), out].map(|path| shell_word(path));
     let device = arguments.device.words();
     format!("`orthoscope train --config {config} --data {data} --out {out} --resume{device}`")
+}
+
+/// Ends the demo in order at Ctrl-C before its training, with the command that makes it from its beginning.
+fn say_how_to_start_over(arguments: &Arguments) -> anyhow::Result<()> {
+    let Arguments { out, seed, steps, device, .. } = arguments;
+    let (out, device) = (shell_word(out), device.words());
+    let line =
+        format!("interrupted; `orthoscope demo --out {out} --seed {seed} --steps {steps} --overwrite{device}` starts over");
+    on_interrupt(move || leave(&line, || ()))
 }
 
 /// What there is in a folder with files of a demo, and how to go on.

@@ -1,6 +1,5 @@
 use std::path::{Path, PathBuf};
 
-use crate::Result;
 use crate::data::{Category, Dataset, Folders, TrainingSet, check_output_folder, layout_hint, warn_of_skipped};
 use crate::detect::{Detector, Resolution, Settings};
 use crate::disk::Outputs;
@@ -11,7 +10,8 @@ use crate::run::{
     CONFIG_FILE, EvaluationReport, LOG_FILE, Log, LogEntry, TestSet, check_evaluation_memory, config_for_training,
     evaluate_detector, load_training_set,
 };
-use anyhow::bail;
+use crate::{Error, Result};
+use anyhow::{anyhow, bail};
 
 use super::device::{DeviceOption, on_device};
 use super::images::{self, FreeFolders};
@@ -90,7 +90,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let inputs = arguments.config.iter().chain(&arguments.model).chain(&arguments.ablation);
     let outputs = Outputs::new(&arguments.out, "figures", arguments.overwrite)?.protecting(inputs);
     figures::LISTS.iter().try_for_each(|name| outputs.check(&arguments.out.join(name)))?;
-    on_device!(arguments.device.open()?, |backend| draw(arguments, &backend, &outputs))
+    on_device!(arguments.device.open()?, |backend| draw(arguments, &backend, &outputs)).map_err(advised)
+}
+
+/// Adds to an error of short memory what can be changed here.
+fn advised(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref::<Error>() {
+        Some(own) if own.is_out_of_memory() => {
+            anyhow!("{own}; `--only NAME` draws one figure at a time, and `--threads 1` needs less")
+        }
+        _ => error,
+    }
 }
 
 fn draw(arguments: &Arguments, backend: &impl Backend, outputs: &Outputs) -> anyhow::Result<()> {

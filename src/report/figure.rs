@@ -7,6 +7,8 @@ use super::number::readable;
 use super::text::Pen;
 use crate::data::{Image, resize, sides};
 use crate::error::{Error, Result};
+use crate::shape::in_pixels;
+use crate::spare;
 
 /// Approximate length of the longer side of an image in the figure, in pixels.
 const SIDE: usize = 256;
@@ -80,7 +82,7 @@ impl Figure<'_> {
         let layout = self.layout()?;
         let height = 2 * MARGIN + self.rows.iter().map(|row| layout.height_of(row)).sum::<usize>() - GAP + self.scale_height();
         let width = layout.left + layout.columns * (layout.cell.1 + GAP) - GAP + MARGIN;
-        let mut picture = Image::from_elem((height, width, 3), PAPER);
+        let mut picture = paper(height, width)?;
         let mut top = MARGIN;
         for row in &self.rows {
             draw_row(&mut picture, row, &layout, top)?;
@@ -132,6 +134,21 @@ impl Layout {
     fn left_of(&self, column: usize) -> usize {
         self.left + column * (self.cell.1 + GAP)
     }
+}
+
+/// White of this size.
+///
+/// # Errors
+/// Too little memory.
+fn paper(height: usize, width: usize) -> Result<Image> {
+    let count = height.saturating_mul(width).saturating_mul(3);
+    let short = |_| {
+        let reason = format!("{} for a figure; more free memory is needed", in_pixels(height, width));
+        Error::OutOfMemory { device: "cpu", reason }
+    };
+    let mut values = spare::reserved(count).map_err(short)?;
+    values.resize(count, PAPER);
+    Image::from_shape_vec((height, width, 3), values).map_err(|error| Error::shape("figure", error))
 }
 
 /// The lines of a row's label and note, each with its pen.
@@ -236,6 +253,13 @@ mod tests {
 
     fn count(picture: &Image, colour: [f32; 3]) -> usize {
         picture.lanes(Axis(2)).into_iter().filter(|pixel| pixel.iter().eq(&colour)).count()
+    }
+
+    #[test]
+    fn paper_that_no_memory_can_hold_is_an_error() {
+        let error = paper(1 << 31, 1 << 30).unwrap_err();
+        assert!(error.is_out_of_memory() && error.to_string().ends_with("for a figure; more free memory is needed"), "{error}");
+        assert_eq!(paper(2, 3).unwrap(), Image::from_elem((2, 3, 3), PAPER));
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub use budget::{parse_minutes, steps_within, time_step};
 pub use calibration::CalibrationImages;
 pub use comparison::{ComparedRun, RunResults, ScoredImage, differing_keys};
 pub use config::{Config, DEFAULT_CONFIG, DataConfig, OutputConfig};
-pub use demo::{DEMO_FAMILY, demo_config, generate_demo_data};
+pub use demo::{DEMO_FAMILY, check_demo_memory, demo_config, generate_demo_data};
 pub use evaluation::{
     EvaluationReport, Measured, MetricsFile, PartialReport, Split, TestReport, evaluate_detector, evaluate_maps,
     evaluate_test_set, evaluate_with_maps, protocol,

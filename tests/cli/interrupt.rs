@@ -263,7 +263,13 @@ fn every_command_ends_in_order() {
             None,
         ),
         ("data generate --out made --family wood --train 900", "made", NOTHING_MORE, "made", None),
-        ("demo --out begun", "begun", NOTHING_MORE, "begun", Some(&[])),
+        (
+            "demo --out begun",
+            "begun",
+            "interrupted; `orthoscope demo --out begun --seed 0 --steps 1800 --overwrite` starts over\n",
+            "begun",
+            Some(&[]),
+        ),
         ("data validation --data cloth --config slow.toml --out set", "set/*/validation/ground_truth", NOTHING_MORE, "set", None),
         (
             "train --config slow.toml --data cloth --steps 1 --out trained",

@@ -178,6 +178,40 @@ fn the_page_of_a_test_set_of_large_pictures_ends_in_order_at_many_limits_of_memo
     assert!(page < 4_000_000, "pictures are as large as they are shown: {page} bytes");
 }
 
+#[test]
+fn figures_end_in_order_at_many_limits_of_memory() {
+    let scratch = Scratch::new();
+    let own = own_memory(
+        &scratch,
+        1,
+        "detect --device cpu --model run/model.safetensors --overwrite --save none --out small cloth/test",
+    );
+    let figures = "figures --device cpu --model run/model.safetensors --data cloth --overwrite --out new";
+    for kib in (own..own + 80_000).step_by(5_000) {
+        let ran = with_threads(&scratch, kib, 1, figures);
+        if !is_complete(&ran, &format!("{kib} KiB")) {
+            assert!(!ran.err.contains("out of memory") || ran.err.contains("`--only NAME`"), "{kib} KiB: {}", ran.err);
+        }
+    }
+}
+
+#[test]
+fn a_detection_for_which_memory_is_short_says_what_helps_and_that_nothing_was_inspected() {
+    let scratch = Scratch::new();
+    scratch.write("in/a.png", grey(2000, 2000));
+    scratch.write("in/b.png", grey(2000, 2000));
+    let small = "detect --device cpu --model run/model.safetensors --overwrite --save none --out small cloth/test/good";
+    let own = own_memory(&scratch, 2, small);
+    let ran = with_threads(&scratch, own + 20_000, 2, "detect --device cpu --model run/model.safetensors --out out in");
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    for words in
+        ["none inspected, 2 skipped", "memory was short for 2 of the images, also with no other beside it; what helps is "]
+    {
+        assert!(ran.err.contains(words), "{}", ran.err);
+    }
+    assert!(ran.err.ends_with("error: none of the 2 images could be inspected\n"), "{}", ran.err);
+}
+
 /// A colourful JPEG picture of `side` pixels.
 fn jpeg(side: u16) -> Vec<u8> {
     let pixels: Vec<u8> = (0..3 * u32::from(side) * u32::from(side)).map(|place| (place / 97 % 251) as u8).collect();

@@ -1,4 +1,6 @@
-use crate::data::{Levels, Skipped};
+use std::collections::HashMap;
+
+use crate::data::{Levels, Skipped, shown};
 use crate::disk::waits;
 use crate::report::detections::{Counts, Finding, Page, ResultFolder, Row, TABLE_FILE};
 use crate::{Error, Result};
@@ -19,12 +21,14 @@ pub struct Collector<'a> {
     pub levels: Vec<Option<Levels>>,
     /// Whether Ctrl-C came before a picture was finished. Those after it may be finished: several are worked on at a time.
     pub is_stopped: bool,
+    /// Pictures that are skipped because memory is short for them.
+    pub short: usize,
 }
 
 impl<'a> Collector<'a> {
     pub fn new(folder: ResultFolder<'a>, bar: &'a ProgressBar, json: bool) -> Self {
         let findings = json.then(Vec::new);
-        Self { folder, bar, findings, rows: Vec::new(), levels: Vec::new(), is_stopped: false }
+        Self { folder, bar, findings, rows: Vec::new(), levels: Vec::new(), is_stopped: false, short: 0 }
     }
 
     /// Takes the next picture. One whose files cannot have their names, because something was put there, is skipped.
@@ -77,10 +81,22 @@ impl<'a> Collector<'a> {
     /// A picture without results keeps none of an earlier run either.
     fn skip(&mut self, picture: &Picture, error: &Error) -> Result<()> {
         self.bar.suspend(|| note(format_args!("error: {error}")));
+        self.short += usize::from(error.is_out_of_memory());
         self.folder.clear(&picture.name)?;
         let Skipped { file, reason, .. } = Skipped::new(&picture.path, error);
         self.rows.push(Row { name: picture.name.clone(), image: file, result: Err(reason) });
         Ok(())
+    }
+
+    /// Puts everything in the order of the pictures, of which some may have been inspected after their turn.
+    pub fn sort(&mut self, pictures: &[Picture]) {
+        let places: HashMap<_, _> = pictures.iter().zip(0..).map(|(picture, place)| (&picture.name, place)).collect();
+        self.rows.sort_by_key(|row| places.get(&row.name).copied().unwrap_or(usize::MAX));
+        let places: HashMap<_, _> =
+            pictures.iter().zip(0..).map(|(picture, place)| (shown(picture.path.as_os_str()), place)).collect();
+        self.findings
+            .iter_mut()
+            .for_each(|all| all.sort_by_key(|finding| places.get(&finding.image).copied().unwrap_or(usize::MAX)));
     }
 
     /// Says how far it came.
@@ -155,6 +171,29 @@ mod tests {
         outcomes.into_iter().try_for_each(|(name, outcome)| collector.take(&picture(name), outcome)).unwrap();
         assert!(collector.is_stopped && collector.rows.len() == 2);
         assert_eq!(["a", "b", "c"].map(|name| file(name).exists()), [true, false, true]);
+    }
+
+    #[test]
+    fn what_is_inspected_after_its_turn_gets_its_place_and_what_memory_is_short_for_is_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let (outputs, parts) = (Outputs::new(folder.path(), "detect", false).unwrap().in_haste(), Parts::new());
+        let bar = ProgressBar::hidden();
+        let mut collector = Collector::new(ResultFolder::new(&outputs, &parts), &bar, true);
+        let found = |image: &str| {
+            Outcome::Found(Box::new(Found {
+                drafts: Vec::new(),
+                finding: Finding { image: format!("{image}.png"), ..finding() },
+                levels: None,
+            }))
+        };
+        let short = Outcome::Skipped(Error::OutOfMemory { device: "cpu", reason: "9 bytes".into() }.in_file("b.png"));
+        [("c", found("c")), ("b", short), ("a", found("a"))]
+            .into_iter()
+            .try_for_each(|(name, outcome)| collector.take(&picture(name), outcome))
+            .unwrap();
+        collector.sort(&["a", "b", "c"].map(picture));
+        assert!(collector.rows.iter().map(|row| row.name.to_str().unwrap()).eq(["a", "b", "c"]) && collector.short == 1);
+        assert!(collector.findings.unwrap().iter().map(|finding| finding.image.as_str()).eq(["a.png", "c.png"]));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use super::progress;
 use super::signals::Stop;
 use super::tiles::TileOptions;
 use collector::Collector;
-use inspector::{Inspector, pixels};
+use inspector::{Inspector, Outcome, pixels};
 use pictures::Picture;
 
 /// Words of `--save`: the parts, and one for no part.
@@ -138,7 +138,18 @@ fn detect(
     let work = |picture: &_| inspector.inspect(picture);
     // After Ctrl-C nothing is begun any more, and no header needs to be read.
     let cost = |picture: &_| if stop.is_set() { 0 } else { pixels(picture) };
-    in_order(images, window, cost, work, |picture, outcome| collector.take(picture, outcome))?;
+    let mut short = Vec::new();
+    let take = |picture: &Picture, outcome| match outcome {
+        Outcome::Skipped(error) if error.is_out_of_memory() && images.len() > 1 => {
+            short.push(picture.clone());
+            Ok(())
+        }
+        outcome => collector.take(picture, outcome),
+    };
+    in_order(images, window, cost, work, take)?;
+    // Without others beside it, a picture may find the memory that it needs.
+    short.iter().try_for_each(|picture| collector.take(picture, inspector.inspect(picture)))?;
+    collector.sort(images);
     if collector.is_stopped {
         collector.interrupted(images.len());
         return Ok(INTERRUPTED.into());
@@ -190,10 +201,24 @@ fn conclude(
     if let Some(findings) = &collector.findings {
         say_json(findings)?;
     }
-    if counts.skipped > 0 {
-        bail!("{} of {} images could not be inspected", counts.skipped, rows.len());
+    if collector.short > 0 {
+        note(short_memory(collector.short, settings.preparation.keeps_size() && detector.tiling()?.is_none()));
     }
-    Ok(ExitCode::SUCCESS)
+    match (counts.skipped, rows.len()) {
+        (0, _) => Ok(ExitCode::SUCCESS),
+        (1, 1) => bail!("the image could not be inspected"),
+        (skipped, all) if skipped == all => bail!("none of the {all} images could be inspected"),
+        (skipped, all) => bail!("{skipped} of {all} images could not be inspected"),
+    }
+}
+
+/// What helps where memory is short for pictures that were tried alone.
+fn short_memory(count: usize, is_seen_whole: bool) -> String {
+    let tiles = if is_seen_whole { ", or `--tile PX`, with which the network sees only a part at a time" } else { "" };
+    format!(
+        "memory was short for {count} of the images, also with no other beside it; what helps is more free memory, fewer threads (--threads), \
+        smaller images, fewer files in --save{tiles}"
+    )
 }
 
 /// What the verdicts are worth: how many images are unlike the training images, and how many false alarms are to be expected if

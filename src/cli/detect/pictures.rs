@@ -7,6 +7,7 @@ use crate::report::detections::{JSON, Parts, files_of};
 use crate::{Error, Result};
 
 /// A picture that was given.
+#[derive(Clone)]
 pub struct Picture {
     /// Where it is.
     pub path: PathBuf,

@@ -39,6 +39,7 @@ impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { inspected, anomalous, unknown, skipped, .. } = self;
         match unknown {
+            _ if *inspected == 0 && *skipped > 0 => return write!(f, "none inspected, {skipped} skipped"),
             0 => write!(f, "{anomalous} of {inspected} anomalous")?,
             _ => write!(f, "{unknown} without a verdict")?,
         }
@@ -56,6 +57,7 @@ mod tests {
         let counts = Counts::of(&examples());
         assert_eq!(counts, Counts { inspected: 4, anomalous: 2, unknown: 0, skipped: 1, unlike: 1 });
         assert_eq!(counts.to_string(), "2 of 4 anomalous, 1 skipped");
+        assert_eq!(Counts { skipped: 3, ..Counts::default() }.to_string(), "none inspected, 3 skipped");
         assert_eq!(Counts { skipped: 0, ..counts }.to_string(), "2 of 4 anomalous");
         assert_eq!(Counts { unknown: 4, anomalous: 0, ..counts }.to_string(), "4 without a verdict, 1 skipped");
     }
