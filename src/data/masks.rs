@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::image::Image;
+
 /// The path of an image or a mask below its folder without extension, as bytes with `/` between the parts: names need not be
 /// text.
 pub(super) type Key = Vec<u8>;
@@ -43,6 +45,18 @@ pub(super) fn owner<'a, T>(mask: &'a [u8], images: &BTreeMap<Key, T>) -> Option<
 /// The image that a file would be a mask of by an ending `_mask` or `_mask_12`.
 pub(super) fn without_mask_ending(name: &[u8]) -> Option<&[u8]> {
     without_suffix(name).or_else(|| without_number(name).and_then(without_suffix))
+}
+
+/// The images whose names are those of masks of others in the list, as `a_mask` is of `a`.
+pub(crate) fn beside_their_images(images: &[PathBuf]) -> BTreeSet<&PathBuf> {
+    let keys: BTreeSet<Key> = images.iter().map(|path| key(path)).collect();
+    let is_mask = |path: &&PathBuf| without_mask_ending(&key(path)).is_some_and(|name| keys.contains(name));
+    images.iter().filter(is_mask).collect()
+}
+
+/// Whether an image has only the values black and white, as a mask has.
+pub(crate) fn is_black_and_white(image: &Image) -> bool {
+    image.iter().all(|&value| value == 0.0 || value == 1.0)
 }
 
 fn without_suffix(name: &[u8]) -> Option<&[u8]> {

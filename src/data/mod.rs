@@ -47,6 +47,7 @@ pub use generate::{GenerateOptions, generate, generate_all};
 pub use image::{Image, Plane, image, plane, row_major, sides};
 pub use levels::{Levels, check_levels, doubt_about_levels};
 pub use listing::{Listing, Skipped, SkippedShare, list_images, shown, warn_of_skipped};
+pub(crate) use masks::{beside_their_images, is_black_and_white};
 pub use output_names::output_names;
 pub use png_rows::PngRows;
 pub use prepare::{Fit, Preparation};

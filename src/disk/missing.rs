@@ -23,11 +23,12 @@ fn nearest(path: &Path) -> Option<PathBuf> {
     Some(rest.map(|rest| near.join(rest)).filter(|whole| whole.exists()).unwrap_or(near))
 }
 
-/// How many letters of a name are wrong, if these are few and not just digits: another number is another thing. Case does not
-/// count.
+/// How many letters of a name are wrong, if these are at most one in three of the shorter name and not just digits: of a short
+/// name every other letter makes another word, and another number is another thing. Case does not count.
 fn distance(name: &str, own: &str) -> Option<usize> {
     let letters = |name: &str| name.chars().filter(|sign| !sign.is_ascii_digit()).collect::<String>();
-    let stem = Path::new(name).file_stem().map_or(0, |stem| stem.to_string_lossy().chars().count());
+    let stem_of = |name: &str| Path::new(name).file_stem().map_or(0, |stem| stem.to_string_lossy().chars().count());
+    let stem = stem_of(name).min(stem_of(own));
     let found = strsim::damerau_levenshtein(&name.to_lowercase(), &own.to_lowercase());
     let is_close = found <= (1 + stem / 6).min(stem / 3) && letters(name) != letters(own) && !own.starts_with('.');
     is_close.then_some(found)
@@ -60,5 +61,19 @@ mod tests {
         }
         assert_eq!(hint(Path::new("srk")), "; did you mean src?", "in the working directory");
         assert_eq!(hint(Path::new("")), "");
+    }
+
+    #[test]
+    fn a_word_of_one_or_two_letters_is_offered_for_no_other() {
+        let pairs = [("a", "b"), ("ab", "b"), ("bg", "bG2"), ("bag", "bG"), ("nok", "ok"), ("ok", "nok"), ("one", "on")];
+        for (wrong, other) in pairs {
+            assert_eq!(distance(wrong, other), None, "{wrong} {other}");
+        }
+        // The case of letters never makes another word, and one of three may be wrong.
+        for (wrong, meant, far) in
+            [("b", "B", 0), ("bg", "bG", 0), ("NOK", "nok", 0), ("rum", "run", 1), ("godo", "good", 1), ("mask", "masks", 1)]
+        {
+            assert_eq!(distance(wrong, meant), Some(far), "{wrong} {meant}");
+        }
     }
 }

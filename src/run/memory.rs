@@ -103,9 +103,21 @@ pub fn check_evaluation_memory(category: &Category, resolution: Resolution, mode
         // Only the files tell how large maps made elsewhere are.
         (Resolution::Model, None) => return Ok(()),
     };
-    match shortage(times(&[pixels, EVALUATED]), free_memory()) {
-        Some(numbers) => Err(Error::argument(format!("{maps} {numbers}; a smaller --resolution needs less"))),
+    let free = free_memory();
+    match shortage(times(&[pixels, EVALUATED]), free) {
+        Some(numbers) => Err(Error::argument(format!("{maps} {numbers}; {}", less_resolution(images, free.unwrap_or(0))))),
         None => Ok(()),
+    }
+}
+
+/// A resolution whose maps need at most half of the free memory, in words.
+fn less_resolution(images: u64, free: u64) -> String {
+    let needs = |side: u64| times(&[images, side, side, EVALUATED]);
+    match (6..13).rev().map(|power| 1_u64 << power).find(|&side| needs(side) <= free / 2) {
+        Some(side) => {
+            format!("a smaller resolution needs less: {} are enough for --resolution {side}", memory_words(needs(side)))
+        }
+        None => "test on fewer images".to_owned(),
     }
 }
 
@@ -346,6 +358,15 @@ mod tests {
             train: OptimiserConfig { batch, ..base.train.clone() },
             ..base
         }
+    }
+
+    #[test]
+    fn an_advised_resolution_leaves_half_of_the_memory_free() {
+        let least = 1 << 20;
+        assert_eq!(less_resolution(8, least), "a smaller resolution needs less: 0.5 MiB are enough for --resolution 64");
+        assert!(less_resolution(8, 4 * least).contains("2.0 MiB are enough for --resolution 128"));
+        assert!(less_resolution(8, u64::MAX).ends_with("--resolution 4096"), "never the largest");
+        assert_eq!(less_resolution(8, least - 1), "test on fewer images");
     }
 
     #[test]

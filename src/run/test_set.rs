@@ -5,7 +5,7 @@ use std::path::Path;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Category, Levels, SkippedShare, TestImage, copies, fingerprint_of};
+use crate::data::{Category, Levels, SkippedShare, TestImage, copies, fingerprint_of, is_black_and_white};
 use crate::error::{Error, Result};
 
 /// Images that a sentence names.
@@ -21,6 +21,8 @@ pub struct TestSet {
     pub levels: Vec<Option<Levels>>,
     /// The images with a defect whose masks mark no pixel.
     black: Vec<String>,
+    /// The images that are black and white only.
+    like_masks: Vec<String>,
 }
 
 impl TestSet {
@@ -31,19 +33,21 @@ impl TestSet {
     /// No image is left, or a mask of a good image marks a pixel.
     pub fn read(mut category: Category) -> Result<Self> {
         // Only whether pixels are marked is kept of each.
-        let read = |test: &TestImage| -> Result<Result<(bool, Option<Levels>)>> {
-            let (_, mask, level) = test.read_files(0.0)?;
-            Ok(test.check_mask(&mask).map(|()| (mask.iter().any(|&value| value > 0.0), level)))
+        let read = |test: &TestImage| -> Result<Result<Seen>> {
+            let (image, mask, level) = test.read_files(0.0)?;
+            let is_marked = mask.iter().any(|&value| value > 0.0);
+            Ok(test.check_mask(&mask).map(|()| Seen { is_marked, is_like_mask: is_black_and_white(&image), level }))
         };
         let found: Vec<_> = category.test.par_iter().map(read).collect();
-        let (mut counts, mut levels, mut black) = (ImageCounts::default(), Vec::new(), Vec::new());
+        let (mut counts, mut levels, mut black, mut like_masks) = (ImageCounts::default(), Vec::new(), Vec::new(), Vec::new());
         for (test, found) in std::mem::take(&mut category.test).into_iter().zip(found) {
             match found {
                 Ok(found) => {
-                    let (is_marked, level) = found?;
+                    let Seen { is_marked, is_like_mask, level } = found?;
                     levels.push(level);
                     counts.add(&test, is_marked);
                     black.extend(is_black(&test, is_marked).then(|| test.full_name()));
+                    like_masks.extend(is_like_mask.then(|| test.full_name()));
                     category.test.push(test);
                 }
                 Err(error) if error.is_out_of_memory() => return Err(error),
@@ -51,7 +55,7 @@ impl TestSet {
             }
         }
         counts.skipped_test = category.skipped.len();
-        let own = Self { category, counts, levels, black };
+        let own = Self { category, counts, levels, black, like_masks };
         match own.skipped().filter(|_| own.category.test.is_empty()) {
             Some(sentence) => Err(Error::argument(format!("{}: nothing is left to test on: {sentence}", own.category.name))),
             None => Ok(own),
@@ -82,19 +86,14 @@ impl TestSet {
     /// is none.
     fn black_masks(&self) -> Option<String> {
         let ImageCounts { anomalous, black_masks, without_mask, .. } = self.counts;
-        let first: Vec<&str> = self.black.iter().take(NAMED).map(String::as_str).collect();
         let effect = match black_masks == anomalous {
             true => "; no pixel metric is defined",
             false if without_mask > 0 => "",
             false => ", so that pixel metrics take what is found there for false alarms, and AU-PRO has no region there",
         };
-        let more = match self.black.len().saturating_sub(NAMED) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
         (black_masks > 0).then(|| {
-            let names = first.join(", ");
-            format!("the masks of {black_masks} of {anomalous} defect images ({names}{more}) mark no pixel{effect}")
+            let names = first_names(&self.black);
+            format!("the masks of {black_masks} of {anomalous} defect images ({names}) mark no pixel{effect}")
         })
     }
 
@@ -109,9 +108,18 @@ impl TestSet {
         ))
     }
 
+    /// How many test images look like masks, and the first of them; none if none does.
+    fn black_and_white(&self) -> Option<String> {
+        let (found, of, names) = (self.like_masks.len(), self.category.test.len(), first_names(&self.like_masks));
+        let remedy = "if they are masks, give the folder of the photographs here, and that of the masks with --masks";
+        (found > 0).then(|| {
+            format!("{found} of {of} test images ({names}) are only black and white, as masks are, and count as images; {remedy}")
+        })
+    }
+
     /// Sentences about images and masks that may be others than were meant.
     pub fn doubts(&self) -> impl Iterator<Item = String> {
-        self.called_like_masks().into_iter().chain(self.black_masks())
+        self.called_like_masks().into_iter().chain(self.black_and_white()).chain(self.black_masks())
     }
 
     /// The sentences of [`gaps`](Self::gaps) and of [`doubts`](Self::doubts).
@@ -150,6 +158,22 @@ impl TestSet {
     pub fn skipped(&self) -> Option<String> {
         let share = SkippedShare::new(&self.category.skipped, self.category.test.len());
         share.map(|share| share.sentence(&self.category.skipped))
+    }
+}
+
+/// What is kept of an image and its masks.
+struct Seen {
+    is_marked: bool,
+    is_like_mask: bool,
+    level: Option<Levels>,
+}
+
+/// The first names of a list, and how many more there are.
+pub(super) fn first_names(all: &[String]) -> String {
+    let first = all[..all.len().min(NAMED)].join(", ");
+    match all.len().saturating_sub(NAMED) {
+        0 => first,
+        more => format!("{first} and {more} more"),
     }
 }
 
@@ -225,6 +249,7 @@ mod tests {
             category: Category { test: vec![test(masks)], ..Category::default() },
             counts,
             levels: Vec::new(),
+            like_masks: Vec::new(),
             black: (0..counts.black_masks).map(|number| format!("hole/{number}.png")).collect(),
         };
         let notes = |good, anomalous, without_mask, masks| {

@@ -1,13 +1,16 @@
 //! The images that a network is trained on, from a folder in which some files may be damaged.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use rayon::prelude::*;
 
 use super::config::Config;
+use super::test_set::first_names;
 use super::training_set::{prepared, split};
 use crate::data::{
-    Dataset, Image, Listing, Skipped, SkippedShare, TrainingSet, check_levels, fingerprint_of, read_with_levels, warn_of_skipped,
+    Dataset, Image, Listing, Skipped, SkippedShare, TrainingSet, beside_their_images, check_levels, fingerprint_of,
+    is_black_and_white, read_with_levels, shown, warn_of_skipped,
 };
 use crate::error::{Error, Result};
 
@@ -47,15 +50,18 @@ pub fn load_training_set(config: &Config, dataset: &Dataset) -> Result<TrainingI
     let Listing { images: paths, skipped: unlisted } = dataset.train_images()?;
     let read = |path: &PathBuf| {
         let (image, levels) = read_with_levels(path, preparation.white_level)?;
-        prepared(&image, &preparation).map(|image| (image, levels)).map_err(|error| error.in_file(path))
+        let is_like_mask = is_black_and_white(&image);
+        prepared(&image, &preparation).map(|image| (image, levels, is_like_mask)).map_err(|error| error.in_file(path))
     };
     let found: Vec<Result<_>> = paths.par_iter().map(read).collect();
     let (mut images, mut levels, mut files, mut skipped) = (Vec::new(), Vec::new(), Vec::new(), unlisted);
+    let mut like_masks = beside_their_images(&paths);
     for (path, found) in paths.iter().zip(found) {
         match found {
-            Ok((image, level)) => {
+            Ok((image, level, is_like_mask)) => {
                 images.push(image);
                 levels.push(level);
+                like_masks.extend(is_like_mask.then_some(path));
                 files.push((dataset.training_name(path), path.as_path()));
             }
             Err(error) if error.is_out_of_memory() => return Err(error),
@@ -67,10 +73,23 @@ pub fn load_training_set(config: &Config, dataset: &Dataset) -> Result<TrainingI
     if let Some(share) = SkippedShare::new(&skipped, used).filter(|_| used == 0) {
         return Err(Error::argument(format!("{dataset}: nothing is left to train on: {}", share.sentence(&skipped))));
     }
+    warn_of_masks(dataset, &like_masks, used);
     if let Some(doubt) = check_levels(&levels, preparation.white_level)? {
         log::warn!("{doubt}");
     }
     let fingerprint = fingerprint_of(files)?;
     let (set, held_out) = split(config, images)?;
     Ok(TrainingImages { set, held_out, fingerprint, used, skipped })
+}
+
+/// Names training images that look like masks in a warning.
+fn warn_of_masks(dataset: &Dataset, found: &BTreeSet<&PathBuf>, of: usize) {
+    let names: Vec<String> = found.iter().map(|path| shown(dataset.training_name(path).as_os_str())).collect();
+    if !names.is_empty() {
+        let (count, names) = (names.len(), first_names(&names));
+        log::warn!(
+            "{dataset}: {count} of {of} training images ({names}) look like masks: they are only black and white, or are called like the mask of another \
+             image; if they are masks, move them out of this folder, because the network learns that they are normal"
+        );
+    }
 }

@@ -154,6 +154,41 @@ fn masks_that_lie_beside_their_images_count_as_images_and_are_named() {
 }
 
 #[test]
+fn masks_in_the_place_of_test_images_are_named() {
+    let scratch = Scratch::new();
+    for kind in scratch.names("cloth/ground_truth") {
+        scratch.write(format!("bad/{kind}/a.png"), scratch.read(format!("cloth/ground_truth/{kind}/000_mask.png")));
+    }
+    let ran = scratch.succeeds("evaluate --model run/model.safetensors --abnormal bad --out new");
+    let count = scratch.names("bad").len();
+    let warning = format!("bad: {count} of {count} test images (");
+    assert!(
+        ran.err.contains(&warning) && ran.err.contains(") are only black and white, as masks are, and count as images"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn masks_among_training_images_are_named() {
+    let scratch = Scratch::new();
+    let train = "train --config c.toml --device cpu --normal ok --out";
+    let names = scratch.names("cloth/train/good");
+    for name in &names {
+        scratch.write(format!("ok/{name}"), scratch.read(format!("cloth/train/good/{name}")));
+    }
+    assert!(!scratch.succeeds(&format!("{train} a")).err.contains("look like masks"));
+    // One by its content, one by its name.
+    scratch.write("ok/x.png", scratch.read("cloth/ground_truth/hole/000_mask.png"));
+    let first = names[0].strip_suffix(".png").unwrap();
+    scratch.write(format!("ok/{first}_mask.png"), scratch.read(format!("cloth/train/good/{}", names[1])));
+    let ran = scratch.succeeds(&format!("{train} b"));
+    let of = names.len() + 2;
+    assert!(ran.err.contains(&format!("ok: 2 of {of} training images (")), "{}", ran.err);
+    assert!(ran.err.contains("x.png) look like masks") && ran.err.contains(&format!("{first}_mask.png")), "{}", ran.err);
+}
+
+#[test]
 fn an_image_that_is_called_like_the_mask_of_another_is_said_to_have_it() {
     let scratch = Scratch::new();
     scratch.write("cloth/test/stain/000_mask.png", scratch.read("cloth/test/hole/000.png"));
