@@ -54,9 +54,10 @@ pub(crate) fn beside_their_images(images: &[PathBuf]) -> BTreeSet<&PathBuf> {
     images.iter().filter(is_mask).collect()
 }
 
-/// Whether an image has only the values black and white, as a mask has.
+/// Whether an image has the values black and white, and no other, as the mask of a defect has.
 pub(crate) fn is_black_and_white(image: &Image) -> bool {
     image.iter().all(|&value| value == 0.0 || value == 1.0)
+        && [0.0, 1.0].iter().all(|wanted| image.iter().any(|value| value == wanted))
 }
 
 fn without_suffix(name: &[u8]) -> Option<&[u8]> {

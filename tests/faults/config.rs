@@ -32,7 +32,7 @@ fn config_errors_are_one_sentence_with_the_key() {
         ("seed = -1", "line 1, `seed = -1`: must be a whole number, zero or more, got -1"),
         ("[augment]\nflip_vertical = 1", "line 2, `flip_vertical = 1` in [augment]: must be true or false, got 1"),
         ("[data]\ntextures = 1", "line 2, `textures = 1` in [data]: must be text in quotes, got 1"),
-        ("[model]\nmodel = 300", "line 2, `model = 300` in [model]: must be a whole number from 0 to 255, got 300"),
+        ("[model]\nmodel = 300", "line 2, config key `model.model`: must be 1 or 2, got 300"),
         ("[model]\ndilations = 1", "line 2, `dilations = 1` in [model]: must be a list in brackets, got 1"),
         ("model = 2", "line 1, `model = 2`: must be a table of keys, got 2"),
         ("[train\nsteps = 3", "line 1, `[train`: "),
@@ -47,10 +47,7 @@ fn config_errors_are_one_sentence_with_the_key() {
             "[data]\nsize = 10000000000000000000",
             "line 2, config key `data.size`: must be a multiple of 8 from 8 to 8192, got 10000000000000000000",
         ),
-        (
-            "[model]\nmodel = -99999999999999999999",
-            "line 2, `model = -99999999999999999999` in [model]: must be a whole number from 0 to 255, got -99999999999999999999",
-        ),
+        ("[model]\nmodel = -99999999999999999999", "line 2, config key `model.model`: must be 1 or 2, got -99999999999999999999"),
         (
             "[objective]\nlambda = 10000000000000000000",
             "line 2, config key `objective.lambda`: must be 0 to 1, got 10000000000000000000",
