@@ -297,7 +297,7 @@ fn what_is_wrong_with_the_command_is_found_before_images_are_decoded() {
         ("--config none.toml", "none.toml: "),
         ("--calibrate none", "none: there is no such file or folder"),
         ("--calibrate cloth/test/good", "cloth/test/good/000.png: is in the test set"),
-        ("--tile 32", "config key `detection.tile`: "),
+        ("--tile 32", "--tile cannot be used: this model resizes every picture to "),
     ] {
         let error = scratch.refuses(&format!("{own} {options}"));
         assert!(error.starts_with(start), "{options}: {error}");

@@ -218,7 +218,8 @@ fn a_run_with_a_config_of_the_user_is_lengthened_and_resumed_with_options() {
     // Not with any other number.
     scratch.write("own/config.toml", text.replace("steps = 4", "steps = 5"));
     let refused = scratch.refuses("train --data cloth --out own --resume");
-    assert!(refused.ends_with("train.steps is 7 there and 5 now"), "{refused}");
+    let ending = "train.steps is 7 there and 5 now; a run can only be lengthened: --steps 7 continues it";
+    assert!(refused.ends_with(ending), "{refused}");
     // What is read is an input, named or not.
     scratch.write("own/config.toml", text.replace("[model]", "seed = 9\n[model]"));
     let refused = scratch.refuses("train --data cloth --out own --resume --seed 0 --overwrite");
